@@ -1,0 +1,49 @@
+use super::{Event, Observer};
+
+/// Writes events to [`tracing`], target `tower_failover`.
+///
+/// | event | level |
+/// |---|---|
+/// | a circuit opens, a connection is lost, a fallback fails | `WARN` |
+/// | every other transition, a connection is made | `INFO` |
+/// | a fallback answers, a call is refused | `DEBUG` |
+///
+/// Names, states and causes are fields; nothing that a request or a response holds is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Log;
+
+const TARGET: &str = "tower_failover";
+
+impl Observer for Log {
+    fn on_event(&self, event: &Event<'_>) {
+        match event {
+            Event::Transition(transition) if transition.to() == super::State::Open => {
+                tracing::warn!(
+                    target: TARGET,
+                    circuit = transition.circuit().as_str(),
+                    from = transition.from().as_str(),
+                    to = transition.to().as_str(),
+                    "{event}"
+                )
+            }
+            Event::Transition(transition) => tracing::info!(
+                target: TARGET,
+                circuit = transition.circuit().as_str(),
+                from = transition.from().as_str(),
+                to = transition.to().as_str(),
+                "{event}"
+            ),
+            Event::Connected { server } => tracing::info!(target: TARGET, server, "{event}"),
+            Event::Disconnected { server, .. } => tracing::warn!(target: TARGET, server, "{event}"),
+            Event::FallbackFailed { fallback, .. } => {
+                tracing::warn!(target: TARGET, fallback = fallback.as_str(), "{event}");
+            }
+            Event::FellBack { fallback, strategy } => {
+                tracing::debug!(target: TARGET, fallback = fallback.as_str(), strategy, "{event}");
+            }
+            Event::Refused { circuit, .. } => {
+                tracing::debug!(target: TARGET, circuit = circuit.as_str(), "{event}");
+            }
+        }
+    }
+}
