@@ -5,6 +5,7 @@ pub mod circuit_breaker;
 pub mod classify;
 mod clock;
 pub mod event;
+pub mod gate;
 mod logic;
 
 pub use self::{
