@@ -16,7 +16,7 @@ use crate::{
 pub struct Permit {
     slot: &'static Slot,
     ticket: Ticket,
-    began: Option<Moment>,
+    began: Moment,
 }
 
 impl Permit {

@@ -13,7 +13,7 @@ use crate::{
     event::{Event, Name, Observers, Transition},
     gate::Waiters,
     logic::{
-        Moment, Policy,
+        Cause, Moment, Policy,
         breaker::{Breaker, Change, Face, Refusal, Setting, Ticket, Verdict},
         meter::{Meter, Reading},
         sign::Sign,
@@ -115,21 +115,26 @@ impl Slot {
             (period, Face::Closed) => Ok(Ticket { period, probe: 0 }),
             (_, Face::Free) => Ok(Ticket::UNCOUNTED),
             (_, Face::Shut(until)) if is_ahead(until) => Err(Refusal { until }),
-            (_, Face::Shut(_) | Face::Ask) => self.decide(Breaker::admit),
+            (_, Face::Shut(_) | Face::Ask) => self.ask(),
         }
     }
 
-    /// When a call began, if the policy needs to know.
+    #[cold]
+    fn ask(&self) -> Result<Ticket, Refusal> {
+        self.decide(Breaker::admit)
+    }
+
+    /// When a call began, or `NEVER` if the policy does not need to know.
     #[inline]
-    pub(super) fn begin(&self) -> Option<Moment> {
-        self.meter.is_timed().then(clock::now)
+    pub(super) fn begin(&self) -> Moment {
+        if self.meter.is_timed() { clock::now() } else { Moment::NEVER }
     }
 
     #[inline]
     pub(super) fn settle(
         &self,
         ticket: Ticket,
-        began: Option<Moment>,
+        began: Moment,
         outcome: Outcome,
         retry_after: Option<Duration>,
     ) {
@@ -141,23 +146,26 @@ impl Slot {
         if ticket.period != self.sign.period() {
             return;
         }
-        let took = began.map(|began| clock::now() - began);
+        let took = since(began);
         if ticket.probe != 0 {
             return self.settle_probe(ticket, failed, took, retry_after);
         }
         let reading = Reading { failed, took };
         if let Some(cause) = self.meter.record(ticket.period, reading, clock::coarse) {
-            self.decide(|breaker, setting| {
-                ((), breaker.trip(ticket.period, cause, setting, retry_after))
-            });
+            self.trip(ticket.period, cause, retry_after);
         }
     }
 
+    #[cold]
+    fn trip(&self, period: u64, cause: Cause, retry_after: Option<Duration>) {
+        self.decide(|breaker, setting| ((), breaker.trip(period, cause, setting, retry_after)));
+    }
+
     /// A call was cancelled.
-    #[inline]
-    pub(super) fn cancel(&self, ticket: Ticket, began: Option<Moment>) {
-        let took = began.map(|began| clock::now() - began);
-        let outcome = match self.meter.is_failure_when_cancelled(took) {
+    #[cold]
+    #[inline(never)]
+    pub(super) fn cancel(&self, ticket: Ticket, began: Moment) {
+        let outcome = match self.meter.is_failure_when_cancelled(since(began)) {
             true => Outcome::Failure,
             false => Outcome::Ignored,
         };
@@ -165,6 +173,7 @@ impl Slot {
     }
 
     /// A call said nothing: its place is free again.
+    #[cold]
     fn release(&self, ticket: Ticket) {
         if ticket.probe != 0 && ticket.period == self.sign.period() {
             self.decide(|breaker, setting| {
@@ -303,12 +312,17 @@ impl Slot {
     }
 }
 
+#[inline]
+fn since(began: Moment) -> Option<Duration> {
+    (began != Moment::NEVER).then(|| clock::now() - began)
+}
+
 /// Whether a moment is still to come. The coarse clock lags a little: near the moment, the exact
 /// one decides, so that who waits as long as he was told is not refused again.
 #[inline]
 fn is_ahead(until: Moment) -> bool {
     const LAG: Duration = Duration::from_millis(20);
-    clock::coarse() + LAG < until || clock::now() < until
+    until == Moment::NEVER || clock::coarse() + LAG < until || clock::now() < until
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -22,6 +22,13 @@ impl<P: Pass> Held<P> {
         answer
     }
 
+    #[cold]
+    fn fail(&mut self) {
+        if let Some(pass) = self.pass.take() {
+            pass.settle(Outcome::Failure, None);
+        }
+    }
+
     /// Takes the pass, to settle it.
     #[inline]
     pub(crate) fn take(&mut self) -> P {
@@ -32,10 +39,8 @@ impl<P: Pass> Held<P> {
 impl<P: Pass> Drop for Held<P> {
     #[inline]
     fn drop(&mut self) {
-        if self.running
-            && let Some(pass) = self.pass.take()
-        {
-            pass.settle(Outcome::Failure, None);
+        if self.running {
+            self.fail();
         }
     }
 }

@@ -92,6 +92,7 @@ where
     type Error = BoxError;
     type Future = ResponseFuture<S::Future, G::Pass, J>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         if self.refuses() {
             return Poll::Ready(Ok(()));
@@ -120,7 +121,9 @@ where
 
     #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
-        if let Some(refused) = self.refused.take() {
+        if self.refused.is_some()
+            && let Some(refused) = self.refused.take()
+        {
             self.guard.refused();
             return ResponseFuture::refused(refused);
         }
@@ -145,8 +148,18 @@ impl<S, G, J> Gate<S, G, J> {
     where
         G: Guard<Request>,
     {
-        self.refused = self.guard.refusal().map(Into::into);
-        self.refused.is_some()
+        match self.guard.refusal() {
+            Some(rejection) => {
+                self.refused = Some(rejection.into());
+                true
+            }
+            None => {
+                if self.refused.is_some() {
+                    self.refused = None;
+                }
+                false
+            }
+        }
     }
 
     #[cold]

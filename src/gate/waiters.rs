@@ -58,9 +58,10 @@ impl Waiter {
     }
 
     /// Waits no longer.
+    #[inline]
     pub(crate) fn rest(&self) {
         if let Some(slot) = &self.0 {
-            drop(slot.take());
+            slot.rest();
         }
     }
 }
@@ -69,6 +70,11 @@ impl Slot {
     fn set(&self, waker: &Waker) {
         let old = lock(&self.0).replace(waker.clone());
         drop(old);
+    }
+
+    #[cold]
+    fn rest(&self) {
+        drop(self.take());
     }
 
     fn take(&self) -> Option<Waker> {

@@ -97,6 +97,7 @@ impl Meter {
     }
 
     /// Whether it must be known when a call began.
+    #[inline]
     pub(crate) fn is_timed(&self) -> bool {
         self.criteria.load(Ordering::Relaxed) & TIMED != 0
     }
@@ -118,6 +119,7 @@ impl Meter {
 
     /// Counts a call of `period`; returns the criterion that is now met, if this call counts
     /// against it.
+    #[inline]
     pub(crate) fn record(
         &self,
         period: u64,
@@ -180,6 +182,7 @@ impl Limit {
         self.0.store(word, Ordering::Relaxed);
     }
 
+    #[cold]
     fn is_met_by(&self, tally: Tally) -> bool {
         let word = self.0.load(Ordering::Relaxed);
         let min_calls = word & u64::from(u32::MAX);

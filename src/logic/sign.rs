@@ -41,6 +41,7 @@ impl Sign {
         self.word.store(period << KIND_BITS | kind, Ordering::Release);
     }
 
+    #[inline]
     pub(crate) fn period(&self) -> u64 {
         self.word.load(Ordering::Acquire) >> KIND_BITS
     }

@@ -21,6 +21,7 @@ impl Streak {
     }
 
     /// Ends the row. Writes nothing when there is none, so that threads do not share a cache line.
+    #[inline]
     pub(crate) fn success(&self, period: u64) {
         let word = self.0.load(Ordering::Relaxed);
         if word & COUNT != 0 {

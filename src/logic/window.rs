@@ -73,6 +73,7 @@ impl SlidingWindow {
     }
 
     /// Counts a call of `period` that ended at `now`.
+    #[inline]
     pub(crate) fn record(&self, period: u64, bad: bool, now: impl FnOnce() -> Moment) {
         match self.calls.load(Ordering::Relaxed) {
             0 => self.record_slice(period, bad, now()),
@@ -88,6 +89,7 @@ impl SlidingWindow {
         }
     }
 
+    #[inline]
     fn record_slice(&self, period: u64, bad: bool, now: Moment) {
         let tick = self.tick(now);
         let fresh = Slice::empty(period) | Slice::lap(tick);
@@ -124,6 +126,7 @@ impl SlidingWindow {
     }
 
     /// The number of the slice that `now` lies in.
+    #[inline]
     fn tick(&self, now: Moment) -> u64 {
         let slice = self.slice.load(Ordering::Relaxed).max(1);
         let hint = self.head.load(Ordering::Relaxed);
@@ -135,6 +138,7 @@ impl SlidingWindow {
         tick
     }
 
+    #[inline]
     fn record_call(&self, period: u64, bad: bool, calls: u64) {
         let mut head = self.head.load(Ordering::Relaxed);
         let place = loop {
