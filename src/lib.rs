@@ -5,10 +5,12 @@ pub mod circuit_breaker;
 pub mod classify;
 mod clock;
 pub mod event;
+pub mod fallback;
 mod logic;
 
 pub use self::{
     classify::{Classify, ErrorsAreFailures, Outcome},
+    fallback::FallbackLayer,
     logic::{Backoff, Ratio},
 };
 
