@@ -95,7 +95,7 @@ where
         if let Some(sleep) = this.sleep.as_mut().as_pin_mut() {
             ready!(sleep.poll(cx));
         }
-        let reason = format_args!("no answer within {:?}", this.budget);
+        let reason = format!("no answer within {:?}", this.budget);
         let failed = Failed::new(Plan::<T, E>::name(&*self), reason);
         self.project().plan.set(None);
         Poll::Ready(Err(failed))
