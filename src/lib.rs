@@ -81,9 +81,6 @@ pub mod event;
 pub mod fallback;
 pub mod gate;
 mod logic;
-#[cfg(feature = "redis")]
-#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
-pub mod redis;
 
 pub use self::{
     circuit_breaker::{Circuit, CircuitBreakerLayer},
