@@ -6,6 +6,8 @@ pub mod classify;
 mod clock;
 pub mod event;
 mod logic;
+#[cfg(feature = "redis")]
+pub mod redis;
 
 pub use self::{
     classify::{Classify, ErrorsAreFailures, Outcome},
