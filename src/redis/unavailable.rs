@@ -80,7 +80,7 @@ fn redis_may_have_run(error: &RedisError) -> bool {
     match error.kind() {
         ErrorKind::Io => !error.is_connection_refusal(),
         ErrorKind::Server(_) | ErrorKind::Extension => {
-            !first_reply(error).is_some_and(|reply| is_whole(error, &reply) && is_refusal(&reply))
+            !first_reply(error).is_some_and(|reply| is_refused(error, &reply))
         }
         ErrorKind::AuthenticationFailed
         | ErrorKind::InvalidClientConfig
@@ -94,15 +94,18 @@ fn redis_may_have_run(error: &RedisError) -> bool {
     }
 }
 
-/// Whether the reply speaks for all that was sent: a single command, or a transaction, whose
-/// error holds what was wrong with its commands and has a kind of its own.
-fn is_whole(error: &RedisError, reply: &ServerError) -> bool {
-    let discarded = ErrorKind::Server(ServerErrorKind::ExecAbort);
-    ServerError::try_from(error.clone()).is_ok()
-        || error.kind() == discarded && reply.kind() != Some(ServerErrorKind::ExecAbort)
+/// Whether the server did nothing of what was sent.
+///
+/// Of a discarded transaction it did nothing whatever was wrong with it. Its error has a kind of its
+/// own and holds the replies to its commands; that of a pipeline has the kind of the first of them.
+fn is_refused(error: &RedisError, reply: &ServerError) -> bool {
+    let discarded = Some(ServerErrorKind::ExecAbort);
+    let is_transaction =
+        error.kind() == ErrorKind::Server(ServerErrorKind::ExecAbort) && reply.kind() != discarded;
+    is_transaction || ServerError::try_from(error.clone()).is_ok() && is_refusal(reply)
 }
 
-/// Whether the server refused the command before it did anything of it.
+/// Whether this reply to a single command says that nothing of it was done.
 fn is_refusal(reply: &ServerError) -> bool {
     let in_script = reply.details().is_some_and(|detail| detail.contains("script: "));
     let refused = match Verdict::of_reply(reply) {
