@@ -81,6 +81,8 @@ pub mod event;
 pub mod fallback;
 pub mod gate;
 mod logic;
+#[cfg(feature = "redis")]
+pub mod redis;
 
 pub use self::{
     circuit_breaker::{Circuit, CircuitBreakerLayer},
