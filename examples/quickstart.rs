@@ -42,9 +42,11 @@ async fn main() -> Result<(), BoxError> {
 
     let mut service = ServiceBuilder::new()
         .layer(
-            FallbackLayer::new(fallback::from_fn(|_: &_| Value::SimpleString("from memory".into())))
-                .classify(Unavailable)
-                .served(),
+            FallbackLayer::new(fallback::from_fn(|_: &_| {
+                Ok(Value::SimpleString("hello from memory".into()))
+            }))
+            .classify(Unavailable)
+            .served(),
         )
         .layer(CircuitBreakerLayer::new(circuit).classify(Unavailable))
         .timeout(Duration::from_millis(100))
@@ -76,7 +78,8 @@ async fn backend() -> Result<Backend, BoxError> {
     let connection = Connection::open(url)?.spawn();
     connection.wait_until_connected().await?;
     println!("using Redis at {}", connection.server());
-    Ok(BoxCloneService::new(RedisService::new(connection).map_err(BoxError::from)))
+    let service = ServiceExt::<Cmd>::map_err(RedisService::new(connection), BoxError::from);
+    Ok(BoxCloneService::new(service))
 }
 
 /// While it is on, no request reaches the backend.
