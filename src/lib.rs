@@ -93,3 +93,7 @@ pub use self::{
 
 /// An error of any type, as Tower's own middleware has it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+#[cfg(all(doctest, feature = "redis"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
