@@ -1,6 +1,10 @@
 //! A connection that fails fast while its server is away and comes back by itself.
 #![cfg(feature = "redis")]
-#![expect(clippy::disallowed_methods, reason = "tests measure real time and spawn")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests take real time, spawn, and unwrap in their helpers too"
+)]
 mod support;
 
 use std::{
