@@ -1,5 +1,10 @@
 //! What each error of a real server says about it.
 #![cfg(feature = "redis")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests take real time, spawn, and unwrap in their helpers too"
+)]
 mod support;
 
 use std::{fs, io::Read, net::TcpStream, time::Duration};

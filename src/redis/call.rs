@@ -132,8 +132,6 @@ pub(super) fn timed_out() -> RedisError {
 
 /// An error reply after which another connection is wanted.
 fn wearing_out(reply: &Value) -> Option<RedisError> {
-    match reply {
-        Value::ServerError(error) if wears_out(error.code()) => Some(error.clone().into()),
-        _ => None,
-    }
+    let Value::ServerError(error) = reply else { return None };
+    wears_out(error.code()).then(|| error.clone().into())
 }

@@ -168,10 +168,13 @@ impl<C> Drop for Task<C> {
 
 /// Asks for a sign of life. An error reply is one, unless the server turns us away with it.
 async fn ping(connection: &mut MultiplexedConnection) -> RedisResult<()> {
-    match connection.send_packed_command(&redis::cmd("PING")).await? {
-        Value::ServerError(reply) if turns_away(&reply) => Err(reply.into()),
-        _ => Ok(()),
+    let reply = connection.send_packed_command(&redis::cmd("PING")).await?;
+    if let Value::ServerError(reply) = reply
+        && turns_away(&reply)
+    {
+        return Err(reply.into());
     }
+    Ok(())
 }
 
 fn turns_away(reply: &ServerError) -> bool {

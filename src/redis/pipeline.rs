@@ -21,11 +21,8 @@ pub(super) async fn extract_errors(
 }
 
 fn holds_error(value: &Value) -> bool {
-    match value {
-        Value::ServerError(_) => true,
-        Value::Array(items) => items.iter().any(holds_error),
-        _ => false,
-    }
+    let items = if let Value::Array(items) = value { items.as_slice() } else { &[] };
+    matches!(value, Value::ServerError(_)) || items.iter().any(holds_error)
 }
 
 /// A connection on which the answer to one pipeline has already come in.

@@ -151,3 +151,19 @@ impl<S, P> fmt::Debug for Stack<S, P> {
         f.debug_struct("Stack").field("db", &self.db).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{logic::Moment, redis::Unavailable};
+
+    #[test]
+    fn a_refusal_by_a_circuit_is_a_connection_refusal_that_was_not_sent() {
+        let error = unbox(Open::new("redis".into(), Moment::NEVER));
+        assert!(error.is_connection_refusal());
+        assert!(!Unavailable::may_have_run(&error));
+        assert_eq!(Stack::refusal::<Open>(&error).map(Open::circuit), Some("redis"));
+        let boxed: BoxError = Open::new("redis".into(), Moment::NEVER).into();
+        assert!(!Unavailable::may_have_run(&*boxed));
+    }
+}

@@ -90,6 +90,7 @@ fn redis_may_have_run(error: &RedisError) -> bool {
         | ErrorKind::EmptySentinelList
         | ErrorKind::ClusterConnectionNotFound
         | ErrorKind::RESP3NotSupported => false,
+        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => true,
         _ => true,
     }
 }

@@ -44,6 +44,16 @@ impl Verdict {
             // Those of TLS, which have a source, are not about the command.
             ErrorKind::Client if error.source().is_none() => Self::CallersOwn,
             ErrorKind::UnexpectedReturnType => Self::CallersOwn,
+            ErrorKind::Parse
+            | ErrorKind::Client
+            | ErrorKind::Io
+            | ErrorKind::AuthenticationFailed
+            | ErrorKind::InvalidClientConfig
+            | ErrorKind::MasterNameNotFoundBySentinel
+            | ErrorKind::NoValidReplicasFoundBySentinel
+            | ErrorKind::EmptySentinelList
+            | ErrorKind::ClusterConnectionNotFound
+            | ErrorKind::RESP3NotSupported => Self::Unavailable,
             _ if error.category() == "serializing" => Self::CallersOwn,
             _ => Self::Unavailable,
         }
