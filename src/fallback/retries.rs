@@ -130,3 +130,19 @@ impl<F, E, C, O, L> FallbackLayer<F, E, C, O, L> {
         self.map(|classifier| classifier, |below| Stack::new(RetryLayer::new(policy), below))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{circuit_breaker::Open, logic::Moment};
+
+    #[tokio::test]
+    async fn a_call_that_a_circuit_refused_is_never_tried_again() {
+        let mut retry = |error: BoxError| {
+            let failed = &mut Err::<(), _>(error);
+            Policy::<(), (), BoxError>::retry(&mut Retries::up_to(3), &mut (), failed).is_some()
+        };
+        assert!(!retry(Open::new("redis".into(), Moment::NEVER).into()));
+        assert!(retry("down".into()));
+    }
+}
