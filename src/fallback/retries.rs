@@ -21,6 +21,22 @@ use crate::{Backoff, BoxError, Classify, ErrorsAreFailures, Outcome, Ratio};
 /// for longer than the longest wait. For requests that may run twice, and services whose error is
 /// a [`BoxError`] (tower's `map_err(Into::into)` makes one). Each request is cloned.
 ///
+/// ```
+/// use tower::{Layer, ServiceBuilder, retry::RetryLayer};
+/// use tower_failover::{
+///     BoxError,
+///     fallback::{FallbackLayer, Retries, Value},
+/// };
+/// # let service = tower::service_fn(async |_: u32| Ok::<_, BoxError>(""));
+///
+/// let short = FallbackLayer::new(Value::with(|| "later")).after_retries(Retries::up_to(2));
+/// let long = ServiceBuilder::new()
+///     .layer(FallbackLayer::new(Value::with(|| "later")))
+///     .layer(RetryLayer::new(Retries::up_to(2)));
+/// # drop(tower::ServiceExt::oneshot(short.layer(service), 1));
+/// # drop(tower::ServiceExt::oneshot(long.service(service), 1));
+/// ```
+///
 /// # Panics
 ///
 /// A wait panics outside of a tokio runtime with a timer.
@@ -138,7 +154,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_a_circuit_refused_is_never_tried_again() {
-        let mut retry = |error: BoxError| {
+        let retry = |error: BoxError| {
             let failed = &mut Err::<(), _>(error);
             Policy::<(), (), BoxError>::retry(&mut Retries::up_to(3), &mut (), failed).is_some()
         };

@@ -1,10 +1,10 @@
 //! What is asked of the types of others, mostly at compile time.
 
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, convert::Infallible, rc::Rc, time::Duration};
 
 use tower::{Layer, ServiceExt, service_fn};
 use tower_failover::{
-    BoxError, ErrorsAreFailures, FallbackLayer,
+    BoxError, ErrorsAreFailures, FallbackLayer, Outcome,
     fallback::{
         Backup, BudgetLayer, Elapsed, Failed, Fallback, Marked, Plain, Served, Source, Value,
         WhenOpen, With, from_async_fn, from_fn,
@@ -120,7 +120,36 @@ fn everything_is_send_sync_unpin_and_debug_where_its_parts_are() {
     let mut service = layer.clone().layer(primary);
     sound_value(&layer);
     sound_value(&tower::Service::call(&mut service, 1));
-    let mut service = layer.inner_within(std::time::Duration::from_secs(1)).layer(primary);
+    let mut service = layer.inner_within(Duration::from_secs(1)).layer(primary);
     fn send_and_debug<T: Send + Sync + std::fmt::Debug>(_: &T) {}
     send_and_debug(&tower::Service::call(&mut service, 1));
+}
+
+#[tokio::test]
+async fn a_fallback_stands_under_axums_router_layer() {
+    use axum::{Router, body::Body, http::Request, http::StatusCode, response::Response, routing};
+
+    let later = Value::with(|| Response::new(Body::from("later")));
+    let layer =
+        FallbackLayer::new(later).classify(|result: &Result<Response, Infallible>| match result {
+            Ok(response) if response.status().is_server_error() => Outcome::Failure,
+            Ok(_) | Err(_) => Outcome::Success,
+        });
+    let broken = routing::get(async || StatusCode::SERVICE_UNAVAILABLE);
+    let app = Router::new().route("/", broken).layer(layer);
+    for path in ["/", "/missing"] {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let status = app.clone().oneshot(request).await.unwrap().status();
+        assert_eq!(status, if path == "/" { StatusCode::OK } else { StatusCode::NOT_FOUND });
+    }
+}
+
+#[tokio::test]
+async fn a_fallback_can_be_boxed() {
+    let down = service_fn(async |_: u8| Err::<u8, BoxError>("down".into()));
+    let boxed = tower::ServiceBuilder::new()
+        .boxed_clone()
+        .layer(FallbackLayer::new(Value::with(|| 9)).inner_within(Duration::from_secs(1)))
+        .service(down);
+    assert_eq!(boxed.oneshot(1).await.unwrap(), 9);
 }

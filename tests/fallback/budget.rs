@@ -180,3 +180,16 @@ async fn a_clone_of_a_budget_carries_no_readiness_over() {
     assert_request_eq!(backend, "ready").send_response("response");
     assert_eq!(ready.await.unwrap(), "response");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_spends_the_readiness_of_a_budget() {
+    let (inner, mut backend): (Inner, Backend) = mock::pair();
+    let mut service = mock::Spawn::new(BudgetLayer::new(SECOND).layer(inner));
+    assert!(service.poll_ready::<&str>().is_ready());
+    let first = task::spawn(service.call("first"));
+    assert_request_eq!(backend, "first").send_response("response");
+    assert_eq!(first.await.unwrap(), "response");
+    backend.allow(0);
+    let error = service.call("never polled ready").await.unwrap_err();
+    assert!(error.is::<Elapsed>());
+}
