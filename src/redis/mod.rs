@@ -48,7 +48,7 @@
 //! |---|---|---|
 //! | `response_timeout` | 250 ms | time, above zero |
 //! | `connect_timeout` | 300 ms | time, above zero |
-//! | `backoff` | 50 ms, doubling up to 2 s, less up to 50 % | [`Backoff`](crate::Backoff) |
+//! | `backoff` | 50 ms, doubling up to 500 ms, less up to 50 % | [`Backoff`](crate::Backoff) |
 //! | `reconnect_after_timeouts` | 3 | timeouts without a reply between them, at least 1 |
 //! | [`Connector::USER_TIMEOUT`] | 2 s | time; the connection info may name another |
 //! | `TCP_NODELAY` | on | |

@@ -28,10 +28,10 @@ impl ConnectionPolicy {
     pub const RESPONSE_TIMEOUT: Duration = Duration::from_millis(250);
     /// One try to connect: 300 ms.
     pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
-    /// The waits between tries: 50 ms, doubling up to 2 s, of which up to half is taken away at
+    /// The waits between tries: 50 ms, doubling up to 500 ms, of which up to half is taken away at
     /// random.
     pub const BACKOFF: Backoff =
-        Backoff::growing(Duration::from_millis(50), Duration::from_secs(2))
+        Backoff::growing(Duration::from_millis(50), Duration::from_millis(500))
             .jitter(Ratio::percent(50));
     /// The timeouts in a row after which a connection counts as dead: 3.
     pub const TIMEOUTS: NonZeroU32 = NonZeroU32::new(3).expect("3 is not 0");
