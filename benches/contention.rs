@@ -1,1 +1,2 @@
+//! One circuit under several threads.
 fn main() {}

@@ -13,6 +13,7 @@ use redis::{Cmd, Value};
 use support::RedisServer;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::JoinSet,
     time::{Instant, sleep},
 };
 use tower::{Service, ServiceBuilder, ServiceExt};
@@ -71,8 +72,9 @@ async fn main() -> Result<(), BoxError> {
 
     println!("response_timeout={RESPONSE_TIMEOUT:?} probe_interval={PROBE_INTERVAL:?}");
     let (sender, mut answers) = unbounded_channel();
+    let mut callers = JoinSet::new();
     for _ in 0..CALLERS {
-        tokio::spawn(call_for_ever(service.clone(), circuit.clone(), sender.clone()));
+        callers.spawn(call_for_ever(service.clone(), circuit.clone(), sender.clone()));
     }
     sleep(AROUND).await;
 

@@ -50,7 +50,7 @@
 //! | module | answers | with |
 //! |---|---|---|
 //! | [`gate`] | may it go? | [`Guard`](gate::Guard), asked by the one service that refuses |
-//! | [`circuit_breaker`] | may it go, after what happened? | [`Circuit`](circuit_breaker::Circuit), a guard |
+//! | [`circuit_breaker`] | may it go, after what happened? | [`Circuit`], a guard |
 //! | [`classify`] | did it work? | [`Classify`], [`Outcome`] |
 //! | [`fallback`] | what instead? | [`Strategy`](fallback::Strategy), [`Plan`](fallback::Plan) |
 //! | [`event`] | who is told? | [`Event`](event::Event), [`Observer`](event::Observer) |
