@@ -12,4 +12,6 @@ mod harness;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod callers_own;
+mod credentials;
 mod rows;

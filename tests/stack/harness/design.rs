@@ -14,10 +14,14 @@ use tower_failover::{
     redis::{Connection, ConnectionPolicy, RedisService, Unavailable},
 };
 
-use super::{BUDGET, CIRCUIT, CONNECTION, tap::{Seen, Tap}};
+use super::{
+    BUDGET, CIRCUIT, CONNECTION,
+    tap::{Seen, Tap},
+};
 
 /// Makes a connection, each time anew.
-pub type Asks = Arc<dyn Fn() -> BoxFuture<'static, RedisResult<MultiplexedConnection>> + Send + Sync>;
+pub type Asks =
+    Arc<dyn Fn() -> BoxFuture<'static, RedisResult<MultiplexedConnection>> + Send + Sync>;
 
 pub type Stacked = BoxCloneSyncService<Cmd, Served<Value>, BoxError>;
 
@@ -32,6 +36,8 @@ pub enum Client {
     Manager,
     /// Redis' own `ConnectionManager` with our timeout and no retries.
     QuickManager,
+    /// Ours, of which one clone is forgotten.
+    Forgotten,
     /// A bare connection with our timeout, which never comes back.
     Multiplexed,
 }
@@ -113,6 +119,11 @@ impl Design {
                 let connection = Connection::open(url).unwrap().policy(*policy).spawn();
                 self.own(connection, circuit, seen, observer).await
             }
+            Client::Forgotten => {
+                let connection = Connection::open(url).unwrap().policy(CONNECTION).spawn();
+                std::mem::forget(connection.clone());
+                self.own(connection, circuit, seen, observer).await
+            }
             Client::Asking(policy, asks) => {
                 let asks = asks.clone();
                 let connector = service_fn(move |()| asks());
@@ -127,16 +138,13 @@ impl Design {
                 let config = ConnectionManagerConfig::new()
                     .set_number_of_retries(0)
                     .set_response_timeout(Some(BUDGET));
-                let manager =
-                    ConnectionManager::new_with_config(client(), config).await.unwrap();
+                let manager = ConnectionManager::new_with_config(client(), config).await.unwrap();
                 self.stack(manager, circuit, seen, observer)
             }
             Client::Multiplexed => {
                 let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(BUDGET));
-                let connection = client()
-                    .get_multiplexed_async_connection_with_config(&config)
-                    .await
-                    .unwrap();
+                let connection =
+                    client().get_multiplexed_async_connection_with_config(&config).await.unwrap();
                 self.stack(connection, circuit, seen, observer)
             }
         }

@@ -4,10 +4,9 @@ use redis::Value;
 use tokio::time::sleep;
 
 use super::{
-    BUDGET, Ground, PATIENCE,
+    Ground, PATIENCE,
     ground::{info, is_gone, is_stopped},
     lane::Work,
-    ms,
 };
 use crate::support::{Accept, Counts, Direction, Flow, Scope, wait_for_async};
 
@@ -43,7 +42,7 @@ impl Fault {
     pub(super) const fn args(self) -> &'static [&'static str] {
         match self {
             Self::Loading => {
-                &["--key-load-delay", "100", "--loading-process-events-interval-bytes", "512"]
+                &["--key-load-delay", "100", "--loading-process-events-interval-bytes", "1024"]
             }
             Self::Busy => &["--busy-reply-threshold", "5"],
             Self::Failover => &["--repl-diskless-sync-delay", "0"],
@@ -80,7 +79,7 @@ impl Fault {
     /// What the client must have been told, in each cycle, for the fault to be real.
     pub(super) const fn error(self) -> Option<&'static str> {
         match self {
-            Self::ReadOnly | Self::Failover => Some("READONLY"),
+            Self::ReadOnly => Some("READONLY"),
             Self::MasterDown => Some("MASTERDOWN"),
             Self::Loading => Some("LOADING"),
             Self::Oom => Some("OOM"),
@@ -266,6 +265,3 @@ impl Fault {
         }
     }
 }
-
-/// The bounds of the table for faults in which the server does not answer.
-pub const SILENT: Duration = BUDGET.saturating_add(ms(50));

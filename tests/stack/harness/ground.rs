@@ -1,7 +1,6 @@
 use std::{
     fs,
     sync::{Arc, Mutex},
-
 };
 
 use futures::FutureExt;
@@ -100,6 +99,15 @@ impl Ground {
         })
     }
 
+    /// A connector that knows the password of the start and no other.
+    pub fn with_first_password(&self) -> Asks {
+        let url = self.server.url_as("app", "0");
+        Arc::new(move || {
+            let url = url.clone();
+            async move { Connector::open(url)?.oneshot(()).await }.boxed()
+        })
+    }
+
     /// A connector that looks for the master each time.
     pub fn to_the_master(&self) -> Asks {
         let other = self.replica.as_ref().expect("there is a pair");
@@ -172,4 +180,3 @@ pub(super) fn is_stopped(pid: u32) -> bool {
 pub(super) fn is_gone(pid: u32) -> bool {
     !fs::exists(format!("/proc/{pid}")).unwrap_or(true)
 }
-

@@ -106,6 +106,16 @@ impl Lane {
 
     /// Lets `callers` call, each with this pause between its calls.
     pub fn call(&mut self, callers: usize, pause: Duration, work: Work) {
+        self.spawn(callers, pause, false, work);
+    }
+
+    /// Lets `callers` call without a pause as long as Redis sets the pace, and with one after an
+    /// answer of the fallback, which sets none.
+    pub fn rush(&mut self, callers: usize, pause: Duration, work: Work) {
+        self.spawn(callers, pause, true, work);
+    }
+
+    fn spawn(&mut self, callers: usize, pause: Duration, rushes: bool, work: Work) {
         let runtime = self.runtime.as_ref().expect("the lane is not over").handle().clone();
         for caller in 0..callers {
             let stack = self.stack.clone().expect("the lane is not over");
@@ -115,8 +125,11 @@ impl Lane {
                 while !over.load(SeqCst) {
                     n += 1;
                     let call = one_call(stack.clone(), work, caller, n).await;
+                    let rests = !rushes || call.from != From::Redis;
                     calls.lock().unwrap().push(call);
-                    sleep(pause).await;
+                    if rests {
+                        sleep(pause).await;
+                    }
                 }
             };
             self.callers.spawn_on(calling, &runtime);
@@ -133,6 +146,11 @@ impl Lane {
 
     pub fn stack(&self) -> Stacked {
         self.stack.clone().expect("the lane is not over")
+    }
+
+    /// Answers of the fallback by its own events.
+    pub fn fell_back(&self) -> u64 {
+        self.fell_back.load(SeqCst)
     }
 
     pub fn calls_so_far(&self) -> usize {

@@ -1,5 +1,10 @@
 //! The whole stack under a fault: callers who write down every call, and what is asked of that record.
-#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test that includes this uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "each test that includes this uses a part of it"
+)]
 
 mod design;
 mod fault;
@@ -21,8 +26,8 @@ pub use self::{
     ground::Ground,
     lane::{Lane, Work, holds},
     record::{Call, Cycle, From, Record, Span},
-    report::{Guarantee, Report},
-    row::{Row, run},
+    report::{Bounds, Guarantee, Report},
+    row::{Row, one_cycle, run},
 };
 
 /// What a call may take: the response timeout of the connection.

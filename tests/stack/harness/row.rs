@@ -68,7 +68,12 @@ pub fn run(row: Row, design: impl Fn(&Ground) -> Design + Sync) -> Report {
         runtime.block_on(run_lane(row, cycles, &design, random))
     };
     let records = thread::scope(|scope| {
-        let lanes: Vec<_> = (0..row.lanes).map(|n| { let run_lane = &run_lane; scope.spawn(move || run_lane(n)) }).collect();
+        let lanes: Vec<_> = (0..row.lanes)
+            .map(|n| {
+                let run_lane = &run_lane;
+                scope.spawn(move || run_lane(n))
+            })
+            .collect();
         lanes.into_iter().map(|lane| lane.join().expect("a lane ends")).collect()
     });
     Report::of(row.name, seed, row.cycles, row.bounds(), records)
@@ -94,23 +99,29 @@ async fn run_lane(
         // The faults come at any moment of a call and of a pause.
         sleep(Duration::from_micros(random.u64(0..30_000))).await;
 
-        let told = fault.error().map(|error| lane.seen().errors(error));
-        let before = Instant::now();
-        fault.inject(&mut ground, row.length).await;
-        let injected = Span { before, after: Instant::now() };
-        fault.last(row.length).await;
-        let before = Instant::now();
-        let was_real = fault.heal(&mut ground, injected.before, row.length).await;
-        let heal = Span { before, after: Instant::now() };
-        let comes_back =
-            holds(row.y + 2 * BUSY, || lane.is_served_since(heal.before, 1)).await;
-        let was_told = fault.error().is_none_or(|error| told < Some(lane.seen().errors(error)));
-        let settled = fault.settle(&ground).await;
-        let happened = was_real && was_told && settled;
-        done.push(Cycle { fault: injected, heal, happened });
-        if !comes_back && !holds(row.y, || lane.is_served_since(heal.before, 1)).await {
+        let (cycle, comes_back) = one_cycle(row, &mut ground, &lane).await;
+        done.push(cycle);
+        if !comes_back {
             break;
         }
     }
     lane.end(done).await
+}
+
+/// Injects the fault, heals it, and says whether Redis was used again.
+pub async fn one_cycle(row: Row, ground: &mut Ground, lane: &Lane) -> (Cycle, bool) {
+    let fault = row.fault;
+    let told = fault.error().map(|error| lane.seen().errors(error));
+    let before = Instant::now();
+    fault.inject(ground, row.length).await;
+    let injected = Span { before, after: Instant::now() };
+    fault.last(row.length).await;
+    let before = Instant::now();
+    let was_real = fault.heal(ground, injected.before, row.length).await;
+    let heal = Span { before, after: Instant::now() };
+    let comes_back = holds(2 * (row.y + BUSY), || lane.is_served_since(heal.before, 1)).await;
+    let was_told = fault.error().is_none_or(|error| told < Some(lane.seen().errors(error)));
+    let settled = fault.settle(ground).await;
+    let happened = was_real && was_told && settled;
+    (Cycle { fault: injected, heal, happened }, comes_back)
 }

@@ -20,7 +20,9 @@ pub fn connected_to(port: u16) -> usize {
     let open = fs::read_dir("/proc/self/fd").expect("Linux lists descriptors");
     open.flatten()
         .filter_map(|entry| fs::read_link(entry.path()).ok())
-        .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .filter_map(|link| {
+            Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
+        })
         .filter(|inode| inodes.contains(inode.as_str()))
         .count()
 }
