@@ -13,5 +13,6 @@ mod harness;
 mod support;
 
 mod callers_own;
+mod cancellation;
 mod credentials;
 mod rows;
