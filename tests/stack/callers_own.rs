@@ -16,11 +16,12 @@ use super::{harness::*, support::RedisServer};
 const ERRORS: u64 = 10_000;
 const CALLERS: u64 = 16;
 
-const COMMANDS: [(&str, &[&str]); 5] = [
+const COMMANDS: [(&str, &[&str]); 6] = [
     ("WRONGTYPE", &["LPUSH", "text", "1"]),
     ("ERR", &["SET", "alone"]),
     ("NOSCRIPT", &["EVALSHA", "0000000000000000000000000000000000000000", "0"]),
     ("MINE", &["EVAL", "return redis.error_reply('MINE of a script')", "0"]),
+    ("NOPERM", &["DBSIZE"]),
     ("EXECABORT", &["EVAL", "return redis.error_reply('EXECABORT by hand')", "0"]),
 ];
 
@@ -37,7 +38,8 @@ struct Moved {
 async fn ask_wrongly(design: Design, errors: u64) -> Moved {
     let server = RedisServer::start().await;
     server.cli(&["SET", "text", "1"]).await;
-    let lane = Lane::start(&design, server.url(), server.port()).await;
+    server.cli(&["ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-dbsize"]).await;
+    let lane = Lane::start(&design, server.url_as("app", "secret"), server.port()).await;
     let (stack, got) = (lane.stack(), &AtomicU64::new(0));
     join_all((0..CALLERS).map(|caller| {
         let stack = stack.clone();

@@ -193,8 +193,10 @@ impl Fault {
             // New connections were fine all the time: whether anything was lost shows later.
             Self::SilentDrop => true,
             Self::Rotated => {
+                let refused =
+                    number(&info(server, "errorstats").await, "errorstat_WRONGPASS:count=");
                 *ground.vault.lock().unwrap() = ground.turn.to_string();
-                true
+                refused > std::mem::replace(&mut ground.refused, refused)
             }
             Self::ReadOnly | Self::MasterDown => {
                 server.cli(&["REPLICAOF", "NO", "ONE"]).await;
@@ -226,12 +228,10 @@ impl Fault {
             }
             Self::MaxClients => {
                 ground.ask(&["CONFIG", "SET", "maxclients", "10000"]).await.unwrap();
-                let stats: String =
-                    redis::from_redis_value(ground.ask(&["INFO", "stats"]).await.unwrap()).unwrap();
-                let number = |line: &str| line.strip_prefix("rejected_connections:")?.parse().ok();
-                let rejected = stats.lines().find_map(number).unwrap_or(0);
-                let before = std::mem::replace(&mut ground.rejected, rejected);
-                rejected > before
+                let stats = ground.ask(&["INFO", "stats"]).await.unwrap();
+                let stats: String = redis::from_redis_value(stats).unwrap();
+                let refused = number(&stats, "rejected_connections:");
+                refused > std::mem::replace(&mut ground.refused, refused)
             }
         }
     }
@@ -264,4 +264,10 @@ impl Fault {
             _ => sleep(length).await,
         }
     }
+}
+
+/// The number that follows this in what INFO says.
+fn number(info: &str, what: &str) -> u64 {
+    let line = info.lines().find_map(|line| line.strip_prefix(what));
+    line.and_then(|rest| rest.split(',').next()?.parse().ok()).unwrap_or(0)
 }

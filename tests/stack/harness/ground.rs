@@ -24,7 +24,8 @@ pub struct Ground {
     pub(super) admin: Option<Connection>,
     pub(super) running: Option<JoinHandle<RedisResult<Value>>>,
     pub(super) counts: Counts,
-    pub(super) rejected: u64,
+    /// Connections or logins that the server refused so far.
+    pub(super) refused: u64,
 }
 
 impl Ground {
@@ -39,7 +40,7 @@ impl Ground {
             admin: None,
             running: None,
             counts: Counts::default(),
-            rejected: 0,
+            refused: 0,
         };
         ground.prepare(fault).await;
         ground
