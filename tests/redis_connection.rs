@@ -214,6 +214,40 @@ async fn an_established_connection_dropped_in_silence_is_replaced_after_a_run_of
 }
 
 #[tokio::test]
+async fn one_timeout_is_enough_to_find_out_that_a_connection_is_dead() {
+    let server = RedisServer::start().await;
+    let proxy = Proxy::start(server.port());
+    let (connection, seen) = connected(&proxy.url(), QUICK).await;
+    let twin = QUICK.never_reconnect_after_timeouts();
+    let (twin, unchanged) = connected(&proxy.url(), twin).await;
+    proxy.set_both(Flow::Drop, Scope::Established);
+    assert!(get(&connection).await.unwrap_err().is_timeout());
+    assert!(get(&twin).await.unwrap_err().is_timeout());
+    wait_for(SOON, "another is made without a call", || seen.count("connected to") == 2).await;
+    assert_eq!(unchanged.all().len(), 1, "without the run nobody asks");
+    get(&connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn many_timeouts_at_once_are_no_run() {
+    let server = RedisServer::start().await;
+    let (connection, seen) = connected(&server.url(), QUICK).await;
+    server.pause();
+    let calls: Vec<_> = (0..64)
+        .map(|_| {
+            let connection = connection.clone();
+            tokio::spawn(async move { get(&connection).await })
+        })
+        .collect();
+    for call in calls {
+        assert!(call.await.unwrap().unwrap_err().is_timeout());
+    }
+    server.resume();
+    comes_back(&connection).await;
+    assert_eq!(seen.count("disconnected"), 0, "{:?}", seen.all());
+}
+
+#[tokio::test]
 async fn callers_with_shorter_timeouts_of_their_own_notice_a_dropped_connection_too() {
     let server = RedisServer::start().await;
     let proxy = Proxy::start(server.port());

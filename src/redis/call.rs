@@ -90,9 +90,9 @@ impl<'a> Call<'a> {
 
     fn waited(&mut self, duration: Duration) {
         self.is_settled = true;
-        let silence = self.live.waited(duration);
-        if self.shared.policy.silence().is_some_and(|limit| silence >= limit) {
-            self.shared.lose(&self.live, timed_out());
+        self.live.waited(duration);
+        if self.shared.policy.is_suspect(&self.live) {
+            self.shared.nudge.notify_one();
         }
     }
 }
