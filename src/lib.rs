@@ -1,16 +1,93 @@
-//! Tower layers that keep a service answering while its backend does not.
+//! Tower layers that keep a service answering while its backend does not, and lose nothing it
+//! acknowledged.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower::{Service, ServiceBuilder, ServiceExt};
+//! use tower_failover::{
+//!     BoxError,
+//!     circuit_breaker::{Circuit, CircuitBreakerLayer},
+//!     fallback::{FallbackLayer, Source, Value},
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let circuit = Circuit::new("recommendations");
+//! let mut service = ServiceBuilder::new()
+//!     .layer(FallbackLayer::new(Value::with(Vec::new)).served())
+//!     .layer(CircuitBreakerLayer::new(circuit.clone()))
+//!     .timeout(Duration::from_millis(250))
+//!     .service_fn(async |_user: u64| Err::<Vec<u64>, BoxError>("connection refused".into()));
+//!
+//! let served = service.ready().await?.call(7).await?;
+//! assert_eq!(served.source(), Source::Value);
+//! assert!(served.into_inner().is_empty());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How a request flows
+//!
+//! ```text
+//! request
+//!   │ Fallback           plan = strategy.plan(&request)
+//!   ▼
+//!   │ Gate<Circuit>      refusal()? → Err(Open { retry_after }), inner untouched
+//!   │                    admit → Permit (a probe's place in half-open)
+//!   ▼
+//!   │ tower::timeout …
+//!   ▼
+//!   │ RedisService · hyper · tonic
+//!   ▼
+//!   │ Gate's future      settle(pass, result): classify → Outcome → window → Transition? → Event
+//!   ▼
+//!   │ Fallback's future  failure? plan.recover(result) : plan.learn(&response)
+//! response
+//! ```
+//!
+//! # Map
+//!
+//! | module | answers | with |
+//! |---|---|---|
+//! | [`gate`] | may it go? | [`Guard`](gate::Guard), asked by the one service that refuses |
+//! | [`circuit_breaker`] | may it go, after what happened? | [`Circuit`](circuit_breaker::Circuit), a guard |
+//! | [`classify`] | did it work? | [`Classify`], [`Outcome`] |
+//! | [`fallback`] | what instead? | [`Strategy`](fallback::Strategy), [`Plan`](fallback::Plan) |
+//! | [`event`] | who is told? | [`Event`](event::Event), [`Observer`](event::Observer) |
+#![cfg_attr(
+    feature = "redis",
+    doc = "| [`redis`] | Redis that fails fast and comes back | [`RedisService`](redis::RedisService), [`Connection`](redis::Connection) |"
+)]
+//!
+//! What is decided, without clocks, tasks or sockets, lies in the private module `logic`; time is
+//! read in the private module `clock`, on tokio's clock, so a test that pauses it stops time for the
+//! whole crate.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `redis` | a Redis client as a Tower service, and its connection |
+//! | `retry` | a policy for tower's retry, under a fallback |
+//! | `tracing` | [`event::Log`](event) |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod circuit_breaker;
 pub mod classify;
 mod clock;
 pub mod event;
+pub mod fallback;
+pub mod gate;
 mod logic;
 #[cfg(feature = "redis")]
 pub mod redis;
 
 pub use self::{
+    circuit_breaker::{Circuit, CircuitBreakerLayer},
     classify::{Classify, ErrorsAreFailures, Outcome},
+    fallback::FallbackLayer,
     logic::{Backoff, Ratio},
 };
 

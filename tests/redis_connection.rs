@@ -268,15 +268,16 @@ async fn callers_with_shorter_timeouts_of_their_own_notice_a_dropped_connection_
 async fn a_late_result_of_an_old_connection_leaves_the_new_one_alone() {
     let server = RedisServer::start().await;
     let proxy = Proxy::start(server.port());
-    let policy = QUICK.response_timeout(Duration::from_secs(1)).reconnect_after_timeouts(1);
+    let policy = QUICK.response_timeout(Duration::from_secs(3)).reconnect_after_timeouts(1);
     let (connection, seen) = connected(&proxy.url(), policy).await;
+    let old_id = client_id(&connection).await.unwrap();
     proxy.set_both(Flow::Hold, Scope::Established);
     let old = tokio::spawn({
         let connection = connection.clone();
         async move { cmd("GET").arg("key").query_async::<Value>(&mut connection.clone()).await }
     });
     wait_for(SOON, "the call is on its way", || proxy.counts().held > 0).await;
-    let given_up = (0..30).map(|_| {
+    let given_up = (0..80).map(|_| {
         let mut connection = connection.clone();
         tokio::spawn(async move {
             let get = cmd("GET");
@@ -290,7 +291,9 @@ async fn a_late_result_of_an_old_connection_leaves_the_new_one_alone() {
     wait_for(SOON, "another connection is made", || seen.count("connected to") == 2).await;
     let id = client_id(&connection).await.unwrap();
     assert!(!old.is_finished(), "the old call is still in flight");
-    assert!(old.await.unwrap().unwrap_err().is_timeout());
+    server.cli(&["CLIENT", "KILL", "ID", &old_id.to_string()]).await;
+    proxy.set_both(Flow::Pass, Scope::All);
+    assert!(old.await.unwrap().unwrap_err().is_connection_dropped());
     assert_eq!(client_id(&connection).await.unwrap(), id);
     assert_eq!(seen.count("connected to"), 2);
 }

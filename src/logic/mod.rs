@@ -3,11 +3,21 @@
 //! Time and random numbers are arguments, changes are return values.
 
 mod backoff;
+pub(crate) mod breaker;
+pub(crate) mod meter;
 mod moment;
+pub(crate) mod policy;
 mod ratio;
+pub(crate) mod sign;
 mod state;
+mod streak;
+mod sync;
+mod window;
 
 pub use backoff::Backoff;
 pub(crate) use moment::{Moment, nanos};
+pub(crate) use policy::Policy;
 pub use ratio::Ratio;
 pub use state::{Cause, State};
+
+pub(crate) use window::Tally;

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::net::sockopt::set_socket_linger;
+use rustix::net::{Shutdown, shutdown, sockopt::set_socket_linger};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{oneshot, watch},
@@ -179,7 +179,7 @@ impl Proxy {
 
     fn listen(&self) {
         let listener = self.port.listen().expect("the proxy's own port can be listened on");
-        let accepting = accept_all(listener, Arc::clone(&self.shared));
+        let accepting = accept_all(Listening(listener), Arc::clone(&self.shared));
         *self.acceptor() = Some(tokio::spawn(accepting));
     }
 
@@ -204,9 +204,18 @@ impl Shared {
     }
 }
 
-async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
+/// Stops listening when dropped, even if a process that another thread just forked has a copy.
+struct Listening(TcpListener);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = shutdown(&self.0, Shutdown::Both);
+    }
+}
+
+async fn accept_all(listener: Listening, shared: Arc<Shared>) {
     loop {
-        let Ok((client, _)) = listener.accept().await else { continue };
+        let Ok((client, _)) = listener.0.accept().await else { continue };
         let mut state = shared.state();
         state.last_id += 1;
         let id = state.last_id;

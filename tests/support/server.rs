@@ -12,6 +12,7 @@ use std::{
 };
 
 use redis::{Client, Cmd, Connection, RedisResult, Value};
+use rustix::process::{Pid, test_kill_process};
 use tokio::task::spawn_blocking;
 
 use super::{
@@ -25,11 +26,12 @@ const ADMIN: &str = "support:support";
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const DOWN_WITHIN: Duration = Duration::from_secs(30);
 const CLI_WITHIN: Duration = Duration::from_secs(60);
+const KEPT_FOR: Duration = Duration::from_secs(3600);
 
 /// A `redis-server` of the test's own, killed when dropped and when the test process ends.
 ///
 /// It listens on a free port of 127.0.0.1 that it keeps over restarts, persists nothing unless
-/// told to, and keeps its files under the build directory, for good if the test panics. Arguments
+/// told to, and keeps its files under the build directory, for an hour if the test panics. Arguments
 /// are those of `redis-server`: `["--requirepass", "secret"]`, `["--appendonly", "yes"]`,
 /// `["--user", "app on >secret ~* +@all"]`. `REDIS_SERVER` in the environment names another binary.
 #[derive(Debug)]
@@ -296,11 +298,28 @@ fn fresh_dir() -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let n = COUNT.fetch_add(1, Ordering::Relaxed);
     let exe = env::current_exe().expect("a process knows its executable");
-    let build = exe.ancestors().nth(2).expect("executables lie in the build directory");
-    let dir = build.join("redis").join(format!("{}-{n}", std::process::id()));
+    let all = exe.ancestors().nth(2).expect("binaries lie in the build directory").join("redis");
+    if n == 0 {
+        remove_old(&all);
+    }
+    let dir = all.join(format!("{}-{n}", std::process::id()));
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).expect("the build directory can be written");
     dir
+}
+
+/// Removes what processes left behind that were killed or had failed tests, an hour later.
+fn remove_old(all: &Path) {
+    for entry in fs::read_dir(all).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.split_once('-')?.0.parse().ok());
+        let runs = pid.and_then(Pid::from_raw).is_some_and(|pid| test_kill_process(pid).is_ok());
+        let modified = entry.metadata().and_then(|data| data.modified()).ok();
+        let age = modified.and_then(|at| at.elapsed().ok()).unwrap_or_default();
+        if !runs && age > KEPT_FOR {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// `redis-server`, or the file of Debian's redis-tools that is the server when called by that name.

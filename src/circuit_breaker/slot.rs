@@ -1,0 +1,336 @@
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::{
+    Outcome, clock,
+    event::{Event, Name, Observers, Transition},
+    gate::Waiters,
+    logic::{
+        Cause, Moment, Policy,
+        breaker::{Breaker, Change, Face, Refusal, Setting, Ticket, Verdict},
+        meter::{Meter, Reading},
+        sign::Sign,
+    },
+};
+
+/// The state of one circuit.
+///
+/// A slot lives as long as the process, so that permits refer to it without counting references: a
+/// shared count would cost every call more than all the rest. When the last handle of a circuit is
+/// dropped, its slot goes back to a pool and serves another circuit. Periods are never used twice,
+/// so what is still out from the earlier circuit is void.
+pub(super) struct Slot {
+    sign: Sign,
+    meter: Meter,
+    refusals_wanted: AtomicBool,
+    waiters: Waiters,
+    control: Mutex<Control>,
+}
+
+/// What only changes with the lock held.
+struct Control {
+    breaker: Breaker,
+    policy: Policy,
+    name: Name,
+    observers: Observers,
+    /// Transitions not told yet, in their order.
+    outbox: VecDeque<Transition>,
+    /// Somebody is telling them.
+    telling: bool,
+}
+
+static POOL: Mutex<Vec<&'static Slot>> = Mutex::new(Vec::new());
+
+impl Slot {
+    /// A slot for a circuit that nobody has a handle to.
+    pub(super) fn take(name: Name, policy: Policy, observers: Observers) -> &'static Self {
+        let pooled = lock(&POOL).pop();
+        let slot = pooled.unwrap_or_else(|| Box::leak(Box::new(Self::empty())));
+        slot.refusals_wanted.store(observers.want_refusals(), Ordering::Relaxed);
+        slot.become_circuit(name, policy, observers);
+        slot
+    }
+
+    /// Gives the slot back. What is still out is void from now on.
+    pub(super) fn retire(&'static self) {
+        self.refusals_wanted.store(false, Ordering::Relaxed);
+        self.become_circuit(Name::from(""), Policy::manual(), Observers::default());
+        lock(&POOL).push(self);
+    }
+
+    fn empty() -> Self {
+        Self {
+            sign: Sign::new(),
+            meter: Meter::new(),
+            refusals_wanted: AtomicBool::new(false),
+            waiters: Waiters::new(),
+            control: Mutex::new(Control {
+                breaker: Breaker::new(0),
+                policy: Policy::manual(),
+                name: Name::from(""),
+                observers: Observers::default(),
+                outbox: VecDeque::new(),
+                telling: false,
+            }),
+        }
+    }
+
+    fn become_circuit(&self, name: Name, policy: Policy, observers: Observers) {
+        let mut control = lock(&self.control);
+        control.breaker = Breaker::new(control.breaker.period() + 1);
+        control.policy = policy;
+        control.name = name;
+        // User code may run when they are dropped: not under the lock.
+        let old =
+            (std::mem::replace(&mut control.observers, observers), control.outbox.split_off(0));
+        self.meter.start(control.breaker.period(), &control.policy);
+        self.publish(&control);
+        drop(control);
+        drop(old);
+    }
+
+    pub(super) fn waiters(&self) -> &Waiters {
+        &self.waiters
+    }
+
+    /// When a refusal ends, if every call would be refused now.
+    #[inline]
+    pub(super) fn shut_until(&self) -> Option<Moment> {
+        match self.sign.read() {
+            (_, Face::Shut(until)) if is_ahead(until) => Some(until),
+            (_, Face::Shut(_) | Face::Closed | Face::Free | Face::Ask) => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn admit(&self) -> Result<Ticket, Refusal> {
+        match self.sign.read() {
+            (period, Face::Closed) => Ok(Ticket { period, probe: 0 }),
+            (_, Face::Free) => Ok(Ticket::UNCOUNTED),
+            (_, Face::Shut(until)) if is_ahead(until) => Err(Refusal { until }),
+            (_, Face::Shut(_) | Face::Ask) => self.ask(),
+        }
+    }
+
+    #[cold]
+    fn ask(&self) -> Result<Ticket, Refusal> {
+        self.decide(Breaker::admit)
+    }
+
+    /// When a call began, or `NEVER` if the policy does not need to know.
+    #[inline]
+    pub(super) fn begin(&self) -> Moment {
+        if self.meter.is_timed() { clock::now() } else { Moment::NEVER }
+    }
+
+    #[inline]
+    pub(super) fn settle(
+        &self,
+        ticket: Ticket,
+        began: Moment,
+        outcome: Outcome,
+        retry_after: Option<Duration>,
+    ) {
+        let failed = match outcome {
+            Outcome::Success => false,
+            Outcome::Failure => true,
+            Outcome::Ignored => return self.release(ticket),
+        };
+        if ticket.period != self.sign.period() {
+            return;
+        }
+        let took = since(began);
+        if ticket.probe != 0 {
+            return self.settle_probe(ticket, failed, took, retry_after);
+        }
+        let reading = Reading { failed, took };
+        if let Some(cause) = self.meter.record(ticket.period, reading, clock::coarse) {
+            self.trip(ticket.period, cause, retry_after);
+        }
+    }
+
+    #[cold]
+    fn trip(&self, period: u64, cause: Cause, retry_after: Option<Duration>) {
+        self.decide(|breaker, setting| ((), breaker.trip(period, cause, setting, retry_after)));
+    }
+
+    /// A call was cancelled.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn cancel(&self, ticket: Ticket, began: Moment) {
+        let outcome = match self.meter.is_failure_when_cancelled(since(began)) {
+            true => Outcome::Failure,
+            false => Outcome::Ignored,
+        };
+        self.settle(ticket, began, outcome, None);
+    }
+
+    /// A call said nothing: its place is free again.
+    #[cold]
+    fn release(&self, ticket: Ticket) {
+        if ticket.probe != 0 && ticket.period == self.sign.period() {
+            self.decide(|breaker, setting| {
+                ((), breaker.settle(ticket, Verdict::Ignored, setting, None))
+            });
+        }
+    }
+
+    #[cold]
+    fn settle_probe(
+        &self,
+        ticket: Ticket,
+        failed: bool,
+        took: Option<Duration>,
+        retry_after: Option<Duration>,
+    ) {
+        let slow = took.is_some_and(|took| self.meter.is_slow(took));
+        let verdict = match (failed, slow) {
+            (true, _) => Verdict::Failure,
+            (false, true) => Verdict::Slow,
+            (false, false) => Verdict::Success,
+        };
+        self.decide(|breaker, setting| ((), breaker.settle(ticket, verdict, setting, retry_after)));
+    }
+
+    /// Replaces the settings and keeps the state.
+    pub(super) fn set_policy(&self, policy: Policy) {
+        let mut control = lock(&self.control);
+        let old = std::mem::replace(&mut control.policy, policy);
+        if control.breaker.is_counting() && !old.counts_like(&policy) {
+            // The counts have another shape now: what is out was admitted under the old one.
+            control.breaker.renew_period();
+            self.meter.start(control.breaker.period(), &policy);
+        } else {
+            self.meter.configure(&policy);
+        }
+        self.publish(&control);
+    }
+
+    pub(super) fn policy(&self) -> Policy {
+        lock(&self.control).policy
+    }
+
+    /// Looks at the state after what time alone did to it.
+    pub(super) fn inspect<T>(&self, look: impl FnOnce(&Breaker, &Meter, Setting<'_>) -> T) -> T {
+        self.decide(|breaker, setting| (look(breaker, &self.meter, setting), None))
+    }
+
+    /// Changes the state by an act of the breaker: shows the new face, then wakes who waits, then
+    /// tells the observers, the last two without the lock.
+    pub(super) fn decide<T>(
+        &self,
+        act: impl FnOnce(&mut Breaker, Setting<'_>) -> (T, Option<Change>),
+    ) -> T {
+        let random = fastrand::f64();
+        let mut control = lock(&self.control);
+        let Control { breaker, policy, name, outbox, .. } = &mut *control;
+        let setting = Setting { policy, now: clock::now(), random };
+        let before = breaker.period();
+        let by_time = breaker.pass_time(setting);
+        let (answer, by_act) = act(breaker, setting);
+        if breaker.period() != before && breaker.is_counting() {
+            self.meter.start(breaker.period(), policy);
+        }
+        let changes = [by_time, by_act].into_iter().flatten();
+        outbox.extend(changes.map(|change| Transition {
+            circuit: name.clone(),
+            from: change.from,
+            to: change.to,
+            cause: change.cause,
+            lasts_for: change.lasts_for,
+            metrics_only: change.metrics_only,
+            at: clock::wall(),
+        }));
+        let news = !outbox.is_empty();
+        let shut = self.publish(&control);
+        drop(control);
+        if shut {
+            self.waiters.wake();
+        }
+        if news {
+            self.tell();
+        }
+        answer
+    }
+
+    /// Shows the face of the circuit; returns whether that shut it.
+    fn publish(&self, control: &Control) -> bool {
+        let (_, old) = self.sign.read();
+        let face = control.breaker.face(&control.policy);
+        self.sign.publish(control.breaker.period(), face);
+        matches!(face, Face::Shut(_)) && old != face
+    }
+
+    /// Tells the observers what is in the outbox, unless somebody further up the stack or on
+    /// another thread is at it already: so they hear of transitions in their order.
+    #[cold]
+    fn tell(&self) {
+        let mut control = lock(&self.control);
+        if control.telling {
+            return;
+        }
+        while let Some(transition) = control.outbox.pop_front() {
+            control.telling = true;
+            let observers = control.observers.clone();
+            drop(control);
+            observers.tell(&Event::Transition(&transition));
+            drop(observers);
+            control = lock(&self.control);
+        }
+        control.telling = false;
+    }
+
+    /// Tells those who want to know that a call was refused.
+    #[inline]
+    pub(super) fn tell_refused(&self, circuit: &Name) {
+        if self.refusals_wanted.load(Ordering::Relaxed) {
+            self.tell_refusal(circuit);
+        }
+    }
+
+    #[cold]
+    fn tell_refusal(&self, circuit: &Name) {
+        let observers = lock(&self.control).observers.clone();
+        let retry_after = self.retry_after();
+        observers.tell(&Event::Refused { circuit, retry_after });
+    }
+
+    /// How long until a call may pass, or `None` if that takes a hand.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self.shut_until() {
+            None => Some(Duration::ZERO),
+            Some(Moment::NEVER) => None,
+            Some(until) => Some(until - clock::now()),
+        }
+    }
+}
+
+#[inline]
+fn since(began: Moment) -> Option<Duration> {
+    (began != Moment::NEVER).then(|| clock::now() - began)
+}
+
+/// Whether a moment is still to come. The coarse clock lags a little: near the moment, the exact
+/// one decides, so that who waits as long as he was told is not refused again.
+#[inline]
+fn is_ahead(until: Moment) -> bool {
+    const LAG: Duration = Duration::from_millis(20);
+    until == Moment::NEVER || clock::coarse() + LAG < until || clock::now() < until
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").field("sign", &self.sign).finish_non_exhaustive()
+    }
+}

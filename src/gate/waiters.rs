@@ -1,0 +1,100 @@
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::Waker,
+};
+
+/// Tasks that wait for an inner service and want to know when their gate shuts.
+#[derive(Default)]
+pub struct Waiters(Mutex<Vec<Weak<Slot>>>);
+
+/// A service's place among the [`Waiters`]; empty until it first waits.
+#[derive(Default)]
+pub struct Waiter(Option<Arc<Slot>>);
+
+#[derive(Default)]
+struct Slot(Mutex<Option<Waker>>);
+
+impl Waiters {
+    /// No one waits.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// Wakes everybody who waits.
+    pub fn wake(&self) {
+        let mut wakers = Vec::new();
+        lock(&self.0).retain(|slot| match slot.upgrade() {
+            Some(slot) => {
+                wakers.extend(slot.take());
+                true
+            }
+            None => false,
+        });
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Remembers to wake this task. Who registers looks at the gate once more afterwards.
+    pub(crate) fn register(&self, waiter: &mut Waiter, waker: &Waker) {
+        let Waiter(place) = waiter;
+        if let Some(slot) = place {
+            slot.set(waker);
+            return;
+        }
+        let slot = place.insert(Arc::default());
+        slot.set(waker);
+        let mut waiting = lock(&self.0);
+        if waiting.len() == waiting.capacity() {
+            waiting.retain(|slot| slot.strong_count() > 0);
+        }
+        waiting.push(Arc::downgrade(slot));
+    }
+}
+
+impl Waiter {
+    pub(crate) const fn new() -> Self {
+        Self(None)
+    }
+
+    /// Waits no longer.
+    #[inline]
+    pub(crate) fn rest(&self) {
+        if let Some(slot) = &self.0 {
+            slot.rest();
+        }
+    }
+}
+
+impl Slot {
+    fn set(&self, waker: &Waker) {
+        let old = lock(&self.0).replace(waker.clone());
+        drop(old);
+    }
+
+    #[cold]
+    fn rest(&self) {
+        drop(self.take());
+    }
+
+    fn take(&self) -> Option<Waker> {
+        lock(&self.0).take()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Waiters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Waiters({})", lock(&self.0).len())
+    }
+}
+
+impl fmt::Debug for Waiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let waits = self.0.as_ref().is_some_and(|slot| lock(&slot.0).is_some());
+        f.debug_tuple("Waiter").field(&waits).finish()
+    }
+}
