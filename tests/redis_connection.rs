@@ -427,6 +427,17 @@ async fn a_call_during_the_first_connect_fails_as_soon_as_that_does() {
 }
 
 #[tokio::test]
+async fn the_longest_response_timeout_there_is_does_not_panic() {
+    let server = RedisServer::start().await;
+    let policy = ConnectionPolicy::DEFAULT
+        .response_timeout(Duration::MAX)
+        .connect_timeout(Duration::MAX)
+        .backoff(Backoff::fixed(Duration::MAX));
+    let (connection, _) = connected(&server.url(), policy).await;
+    get(&connection).await.unwrap();
+}
+
+#[tokio::test]
 async fn too_many_clients_are_waited_out() {
     let server = RedisServer::start().await;
     let mut admin = server.admin();
