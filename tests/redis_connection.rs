@@ -247,21 +247,42 @@ async fn many_timeouts_at_once_are_no_run() {
     assert_eq!(seen.count("disconnected"), 0, "{:?}", seen.all());
 }
 
+/// Counts what calls waited, however short, and acts on one response timeout of it.
+const STRICT: ConnectionPolicy =
+    QUICK.response_timeout(Duration::from_secs(1)).reconnect_after_timeouts(1);
+
+async fn hasty(connection: &Connection) -> bool {
+    timeout(Duration::from_millis(50), get(connection)).await.is_ok_and(|answer| answer.is_ok())
+}
+
 #[tokio::test]
 async fn callers_with_shorter_timeouts_of_their_own_notice_a_dropped_connection_too() {
     let server = RedisServer::start().await;
     let proxy = Proxy::start(server.port());
-    let (connection, _) = connected(&proxy.url(), QUICK).await;
-    let twin = QUICK.never_reconnect_after_timeouts();
-    let (twin, _) = connected(&proxy.url(), twin).await;
+    let (connection, seen) = connected(&proxy.url(), STRICT).await;
+    let (twin, unchanged) = connected(&proxy.url(), STRICT.never_reconnect_after_timeouts()).await;
     proxy.set_both(Flow::Drop, Scope::Established);
-    let hasty = async |connection: &Connection| {
-        timeout(BUDGET / 4, get(connection)).await.is_ok_and(|answer| answer.is_ok())
-    };
-    wait_for_async(SOON, "the connection is replaced", async || hasty(&connection).await).await;
-    for _ in 0..20 {
+    for _ in 0..25 {
+        hasty(&connection).await;
         assert!(!hasty(&twin).await, "without the run it stays dead");
     }
+    wait_for(SOON, "the connection is replaced", || seen.count("connected to") == 2).await;
+    assert_eq!(unchanged.all().len(), 1);
+    get(&connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn calls_given_up_do_not_count_once_a_reply_came() {
+    let server = RedisServer::start().await;
+    let (connection, seen) = connected(&server.url(), STRICT).await;
+    for _ in 0..25 {
+        server.pause();
+        assert!(!hasty(&connection).await);
+        server.resume();
+        let answer = cmd("GET").arg("key").query_async::<Value>(&mut connection.clone()).await;
+        answer.unwrap();
+    }
+    assert_eq!(seen.count("disconnected"), 0, "{:?}", seen.all());
 }
 
 #[tokio::test]
