@@ -19,12 +19,15 @@ pub(super) struct Call<'a> {
     is_settled: bool,
 }
 
+/// Instants cannot be much further away; some policies say `Duration::MAX` for ever.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+
 impl<'a> Call<'a> {
     /// Takes the connection, or fails at once if there is none. Only while the first is being made
     /// does it wait, within the response timeout.
     pub(super) async fn begin(shared: &'a Shared) -> RedisResult<Self> {
         let started = clock::now();
-        let deadline = Instant::now() + shared.policy.response_timeout;
+        let deadline = Instant::now() + shared.policy.response_timeout.min(LONGEST);
         let live = match look(shared) {
             Ok(live) => live,
             Err(Some(error)) => return Err(error),
@@ -90,9 +93,9 @@ impl<'a> Call<'a> {
 
     fn waited(&mut self, duration: Duration) {
         self.is_settled = true;
-        let silence = self.live.waited(duration);
-        if self.shared.policy.silence().is_some_and(|limit| silence >= limit) {
-            self.shared.lose(&self.live, timed_out());
+        self.live.waited(duration);
+        if self.shared.policy.is_suspect(&self.live) {
+            self.shared.nudge.notify_one();
         }
     }
 }
