@@ -81,6 +81,8 @@ pub mod event;
 pub mod fallback;
 pub mod gate;
 mod logic;
+#[cfg(feature = "redis")]
+pub mod redis;
 
 pub use self::{
     circuit_breaker::{Circuit, CircuitBreakerLayer},
@@ -91,3 +93,7 @@ pub use self::{
 
 /// An error of any type, as Tower's own middleware has it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+#[cfg(all(doctest, feature = "redis"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

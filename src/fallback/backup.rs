@@ -8,7 +8,6 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{Failed, Plan, Served, Source, Strategy, chain::combinators};
-use crate::event::Name;
 
 /// Sends the request to another service when the first one fails.
 ///
@@ -75,8 +74,8 @@ where
     B: Service<Request, Response = T>,
     B::Error: fmt::Display,
 {
-    fn name(&self) -> Name {
-        Name::from(Source::Backup.as_str())
+    fn failed(&self, reason: &str) -> Failed {
+        Failed::new(Source::Backup.as_str(), reason)
     }
 
     fn poll_recover(

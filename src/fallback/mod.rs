@@ -84,24 +84,22 @@
 //! # Where it stands
 //!
 //! Outside of the circuit breaker, whose refusals it answers, and inside of the total deadline.
-//! The layers of `inner_within` and `after_retries` can be written out:
+//! [`inner_within`](FallbackLayer::inner_within) can be written out:
 //!
-#![cfg_attr(feature = "retry", doc = "```")]
-#![cfg_attr(not(feature = "retry"), doc = "```ignore")]
+//! ```
 //! # use std::time::Duration;
-//! use tower::{ServiceBuilder, retry::RetryLayer, timeout::TimeoutLayer};
-//! use tower_failover::fallback::{BudgetLayer, FallbackLayer, Retries, Value};
 //! # use tower_failover::BoxError;
-//! # let service = tower::service_fn(async |_: u32| Ok::<_, BoxError>(""));
+//! use tower::{ServiceBuilder, timeout::TimeoutLayer};
+//! use tower_failover::fallback::{BudgetLayer, FallbackLayer, Value};
+//! # let redis = tower::service_fn(async |_: u32| Ok::<_, BoxError>(""));
+//!
 //! let stack = ServiceBuilder::new()
-//!     .layer(TimeoutLayer::new(Duration::from_secs(1)))           // total deadline
+//!     .layer(TimeoutLayer::new(Duration::from_secs(1))) // total deadline
 //!     .layer(FallbackLayer::new(Value::with(|| "later")))
-//!     .layer(BudgetLayer::new(Duration::from_millis(500)))        // .inner_within(…)
-//!     .layer(RetryLayer::new(Retries::up_to(2)))                  // .after_retries(…)
-//!     // circuit breaker, attempt timeout
-//!     .service(service);
-//! # async fn call(mut stack: impl tower::Service<u32>) { let _ = stack.call(1).await; }
-//! # let _ = call(stack);
+//!     .layer(BudgetLayer::new(Duration::from_millis(500))) // .inner_within(…)
+//!     // retries, circuit breaker, attempt timeout
+//!     .service(redis);
+//! # drop(tower::ServiceExt::oneshot(stack, 1));
 //! ```
 //!
 //! There a classifier of your own sees [`Elapsed`] too. A layer that is always ready takes every

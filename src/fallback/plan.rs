@@ -4,7 +4,6 @@ use std::{
 };
 
 use super::{Failed, Served};
-use crate::event::Name;
 
 /// What a [`Strategy`](super::Strategy) does for one request.
 ///
@@ -47,9 +46,11 @@ use crate::event::Name;
 /// }
 /// ```
 pub trait Plan<T, E> {
-    /// The name of the strategy in reasons. Default: `strategy`.
-    fn name(&self) -> Name {
-        Name::from("strategy")
+    /// How this strategy fails for a reason from outside: its budget is spent.
+    ///
+    /// Default: that reason under the name `strategy`.
+    fn failed(&self, reason: &str) -> Failed {
+        Failed::new("strategy", reason)
     }
 
     /// Answers at once, so that the inner service is not called at all.

@@ -21,6 +21,22 @@ use crate::{Backoff, BoxError, Classify, ErrorsAreFailures, Outcome, Ratio};
 /// for longer than the longest wait. For requests that may run twice, and services whose error is
 /// a [`BoxError`] (tower's `map_err(Into::into)` makes one). Each request is cloned.
 ///
+/// ```
+/// use tower::{Layer, ServiceBuilder, retry::RetryLayer};
+/// use tower_failover::{
+///     BoxError,
+///     fallback::{FallbackLayer, Retries, Value},
+/// };
+/// # let service = tower::service_fn(async |_: u32| Ok::<_, BoxError>(""));
+///
+/// let short = FallbackLayer::new(Value::with(|| "later")).after_retries(Retries::up_to(2));
+/// let long = ServiceBuilder::new()
+///     .layer(FallbackLayer::new(Value::with(|| "later")))
+///     .layer(RetryLayer::new(Retries::up_to(2)));
+/// # drop(tower::ServiceExt::oneshot(short.layer(service), 1));
+/// # drop(tower::ServiceExt::oneshot(long.service(service), 1));
+/// ```
+///
 /// # Panics
 ///
 /// A wait panics outside of a tokio runtime with a timer.
@@ -128,5 +144,21 @@ impl<F, E, C, O, L> FallbackLayer<F, E, C, O, L> {
     /// set after it for each try.
     pub fn after_retries<P>(self, policy: P) -> FallbackLayer<F, E, C, O, Stack<RetryLayer<P>, L>> {
         self.map(|classifier| classifier, |below| Stack::new(RetryLayer::new(policy), below))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{circuit_breaker::Open, logic::Moment};
+
+    #[tokio::test]
+    async fn a_call_that_a_circuit_refused_is_never_tried_again() {
+        let retry = |error: BoxError| {
+            let failed = &mut Err::<(), _>(error);
+            Policy::<(), (), BoxError>::retry(&mut Retries::up_to(3), &mut (), failed).is_some()
+        };
+        assert!(!retry(Open::new("redis".into(), Moment::NEVER).into()));
+        assert!(retry("down".into()));
     }
 }

@@ -7,7 +7,6 @@ use std::{
 };
 
 use super::{Failed, Plan, Served, Source, Strategy, With, chain::combinators};
-use crate::event::Name;
 
 /// Answers with a fixed value.
 ///
@@ -60,8 +59,8 @@ impl<T, E> Plan<T, E> for Value<Arc<T>>
 where
     T: Clone,
 {
-    fn name(&self) -> Name {
-        Name::from(Source::Value.as_str())
+    fn failed(&self, reason: &str) -> Failed {
+        Failed::new(Source::Value.as_str(), reason)
     }
 
     fn poll_recover(
@@ -77,8 +76,8 @@ impl<F, T, E> Plan<T, E> for Value<With<F>>
 where
     F: Fn() -> T,
 {
-    fn name(&self) -> Name {
-        Name::from(Source::Value.as_str())
+    fn failed(&self, reason: &str) -> Failed {
+        Failed::new(Source::Value.as_str(), reason)
     }
 
     fn poll_recover(

@@ -30,3 +30,40 @@ pub(super) fn is_open(error: &BoxError) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::*;
+    use crate::{event::Name, logic::Moment};
+
+    #[derive(Debug)]
+    struct Wrapped(BoxError);
+
+    impl fmt::Display for Wrapped {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("wrapped")
+        }
+    }
+
+    impl Error for Wrapped {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(self.0.as_ref())
+        }
+    }
+
+    fn outcome(error: impl Into<BoxError>) -> Outcome {
+        WhenOpen.classify(&Err::<(), _>(error.into()))
+    }
+
+    #[test]
+    fn only_the_refusal_of_a_circuit_is_a_failure() {
+        let open = || Open::new(Name::from("redis"), Moment::NEVER);
+        assert_eq!(outcome(open()), Outcome::Failure);
+        assert_eq!(outcome(Wrapped(Wrapped(open().into()).into())), Outcome::Failure);
+        assert_eq!(outcome(Wrapped("down".into())), Outcome::Ignored);
+        assert_eq!(outcome("down"), Outcome::Ignored);
+        assert_eq!(WhenOpen.classify(&Ok(())), Outcome::Success);
+    }
+}

@@ -55,8 +55,8 @@ impl<P, T, E> Plan<T, E> for NamedPlan<P>
 where
     P: Plan<T, E>,
 {
-    fn name(&self) -> Name {
-        self.name.clone()
+    fn failed(&self, reason: &str) -> Failed {
+        self.plan.failed(reason).named(&self.name)
     }
 
     fn answer(&mut self) -> Option<Served<T>> {

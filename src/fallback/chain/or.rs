@@ -7,10 +7,7 @@ use std::{
 use pin_project_lite::pin_project;
 
 use super::combinators;
-use crate::{
-    event::Name,
-    fallback::{Failed, Plan, Served, Strategy},
-};
+use crate::fallback::{Failed, Plan, Served, Strategy};
 
 /// Asks a second strategy when the first one fails.
 ///
@@ -70,8 +67,11 @@ where
     A: Plan<T, E>,
     B: Plan<T, E>,
 {
-    fn name(&self) -> Name {
-        if self.first_failed.is_none() { self.first.name() } else { self.second.name() }
+    fn failed(&self, reason: &str) -> Failed {
+        match &self.first_failed {
+            Some(before) => before.clone().then(self.second.failed(reason)),
+            None => self.first.failed(reason),
+        }
     }
 
     fn answer(&mut self) -> Option<Served<T>> {

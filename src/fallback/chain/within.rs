@@ -9,10 +9,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
 use super::combinators;
-use crate::{
-    event::Name,
-    fallback::{Failed, Plan, Served, Strategy},
-};
+use crate::fallback::{Failed, Plan, Served, Strategy};
 
 /// Gives a strategy up when it does not answer within its budget.
 ///
@@ -64,8 +61,11 @@ impl<P, T, E> Plan<T, E> for WithinPlan<P>
 where
     P: Plan<T, E>,
 {
-    fn name(&self) -> Name {
-        self.plan.as_ref().map_or_else(|| Name::from("strategy"), P::name)
+    fn failed(&self, reason: &str) -> Failed {
+        match &self.plan {
+            Some(plan) => plan.failed(reason),
+            None => Failed::new("strategy", reason),
+        }
     }
 
     fn answer(&mut self) -> Option<Served<T>> {
@@ -96,7 +96,7 @@ where
             ready!(sleep.poll(cx));
         }
         let reason = format!("no answer within {:?}", this.budget);
-        let failed = Failed::new(Plan::<T, E>::name(&*self), reason);
+        let failed = Plan::<T, E>::failed(&*self, &reason);
         self.project().plan.set(None);
         Poll::Ready(Err(failed))
     }

@@ -10,7 +10,6 @@ use pin_project_lite::pin_project;
 
 use crate::{
     BoxError,
-    event::Name,
     fallback::{Failed, Plan, Served, Source, Strategy, chain::combinators},
 };
 
@@ -93,8 +92,8 @@ where
     F: Fn(Request, &Result<T, E>) -> Fut,
     Fut: Future<Output = Result<T, BoxError>>,
 {
-    fn name(&self) -> Name {
-        Name::from(Source::Function.as_str())
+    fn failed(&self, reason: &str) -> Failed {
+        Failed::new(Source::Function.as_str(), reason)
     }
 
     fn poll_recover(

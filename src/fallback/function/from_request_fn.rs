@@ -7,7 +7,6 @@ use std::{
 
 use crate::{
     BoxError,
-    event::Name,
     fallback::{Failed, Plan, Served, Source, Strategy, chain::combinators},
 };
 
@@ -68,8 +67,8 @@ impl<F, Request, T, E> Plan<T, E> for RequestPlan<F, Request>
 where
     F: Fn(&Request, &Result<T, E>) -> Result<T, BoxError>,
 {
-    fn name(&self) -> Name {
-        Name::from(Source::Function.as_str())
+    fn failed(&self, reason: &str) -> Failed {
+        Failed::new(Source::Function.as_str(), reason)
     }
 
     fn poll_recover(

@@ -1,0 +1,111 @@
+use std::{num::NonZeroU32, time::Duration};
+
+use crate::{Backoff, Ratio};
+
+/// How long a [`Connection`](super::Connection) waits, and when it gives a connection up.
+///
+/// The defaults are tabled in the [manual](crate::redis#defaults).
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_failover::{Backoff, redis::ConnectionPolicy};
+///
+/// const POLICY: ConnectionPolicy = ConnectionPolicy::DEFAULT
+///     .response_timeout(Duration::from_millis(100))
+///     .backoff(Backoff::fixed(Duration::from_millis(100)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ConnectionPolicy {
+    pub(super) response_timeout: Duration,
+    pub(super) connect_timeout: Duration,
+    pub(super) backoff: Backoff,
+    pub(super) timeouts: Option<NonZeroU32>,
+}
+
+impl ConnectionPolicy {
+    /// The whole of a call: 250 ms.
+    pub const RESPONSE_TIMEOUT: Duration = Duration::from_millis(250);
+    /// One try to connect: 300 ms.
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
+    /// The waits between tries: 50 ms, doubling up to 500 ms, of which up to half is taken away at
+    /// random.
+    pub const BACKOFF: Backoff =
+        Backoff::growing(Duration::from_millis(50), Duration::from_millis(500))
+            .jitter(Ratio::percent(50));
+    /// The timeouts in a row after which a connection counts as dead: 3.
+    pub const TIMEOUTS: NonZeroU32 = NonZeroU32::new(3).expect("3 is not 0");
+
+    /// The defaults.
+    pub const DEFAULT: Self = Self {
+        response_timeout: Self::RESPONSE_TIMEOUT,
+        connect_timeout: Self::CONNECT_TIMEOUT,
+        backoff: Self::BACKOFF,
+        timeouts: Some(Self::TIMEOUTS),
+    };
+
+    /// Bounds a whole call, the wait for a connection that is being made for the first time
+    /// included.
+    ///
+    /// # Panics
+    ///
+    /// If `timeout` is zero.
+    #[must_use]
+    pub const fn response_timeout(self, timeout: Duration) -> Self {
+        assert!(!timeout.is_zero(), "the response timeout is above zero");
+        Self { response_timeout: timeout, ..self }
+    }
+
+    /// Bounds a try to connect: resolving the name, handshakes, login, and the `PING` after them.
+    ///
+    /// # Panics
+    ///
+    /// If `timeout` is zero.
+    #[must_use]
+    pub const fn connect_timeout(self, timeout: Duration) -> Self {
+        assert!(!timeout.is_zero(), "the connect timeout is above zero");
+        Self { connect_timeout: timeout, ..self }
+    }
+
+    /// Waits this long after a failed try to connect.
+    #[must_use]
+    pub const fn backoff(self, backoff: Backoff) -> Self {
+        Self { backoff, ..self }
+    }
+
+    /// Gives a connection up after this many response timeouts in a row, without a reply between
+    /// them.
+    ///
+    /// A call that its caller gave up counts by the time it waited: ten calls given up after a
+    /// tenth of the response timeout are one timeout.
+    ///
+    /// # Panics
+    ///
+    /// If `timeouts` is zero.
+    #[must_use]
+    pub const fn reconnect_after_timeouts(self, timeouts: u32) -> Self {
+        let Some(timeouts) = NonZeroU32::new(timeouts) else {
+            panic!("the number of timeouts before a reconnect is above zero")
+        };
+        Self { timeouts: Some(timeouts), ..self }
+    }
+
+    /// Never gives a connection up for response timeouts alone.
+    ///
+    /// A connection that the network dropped in silence then stays dead until the kernel notices.
+    #[must_use]
+    pub const fn never_reconnect_after_timeouts(self) -> Self {
+        Self { timeouts: None, ..self }
+    }
+
+    /// How long calls may wait without a reply to any before the connection is given up.
+    pub(super) fn silence(&self) -> Option<Duration> {
+        self.timeouts.map(|timeouts| self.response_timeout.saturating_mul(timeouts.get()))
+    }
+}
+
+impl Default for ConnectionPolicy {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

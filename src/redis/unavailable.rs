@@ -1,0 +1,119 @@
+use std::error::Error;
+
+use redis::{ErrorKind, RedisError, ServerError, ServerErrorKind};
+
+use super::{Disconnected, Verdict, kept::kept, verdict::first_reply};
+use crate::{BoxError, Classify, Outcome, circuit_breaker::Open};
+
+/// Treats as failures the errors that say the server is not available.
+///
+/// These are every [`Verdict`] but [`CallersOwn`](Verdict::CallersOwn), whose errors are a success
+/// of the server. It judges `RedisError` and, above a layer that boxes errors, `BoxError`: there a
+/// boxed `RedisError` is judged as such and every other error is a failure.
+///
+/// ```
+/// use redis::{ErrorKind, RedisError};
+/// use tower_failover::{Classify, Outcome, redis::Unavailable};
+///
+/// let dropped = RedisError::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+/// assert!(Unavailable::may_have_run(&dropped));
+/// assert_eq!(Unavailable.classify(&Err::<(), _>(dropped)), Outcome::Failure);
+///
+/// let own = RedisError::from((ErrorKind::UnexpectedReturnType, "not a number"));
+/// assert_eq!(Unavailable.classify(&Err::<(), _>(own)), Outcome::Success);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Unavailable;
+
+impl Unavailable {
+    /// Whether the command that ended in this error may have run.
+    ///
+    /// `false` is certain: it was refused by a circuit or by a [`Connection`](super::Connection)
+    /// that is down, no connection was made, or the server refused it. Everything else may have
+    /// run, wholly or in part: a timeout, a connection dropped in flight, a pipeline of which a
+    /// command failed, an error reply out of a script.
+    ///
+    /// Takes a [`RedisError`] or any other error; for a boxed one, pass `&*error`. A client that
+    /// repeats commands by itself, as `ClusterConnection` does unless its `retries` is 0, may end
+    /// in a refusal after it ran the command: its errors cannot be judged.
+    #[must_use]
+    pub fn may_have_run(error: &(dyn Error + 'static)) -> bool {
+        if error.is::<Open>() || error.is::<Disconnected>() {
+            return false;
+        }
+        match error.downcast_ref::<RedisError>() {
+            Some(error) => match kept(error) {
+                Some(error) => Self::may_have_run(error),
+                None => redis_may_have_run(error),
+            },
+            None => true,
+        }
+    }
+}
+
+impl<T> Classify<T, RedisError> for Unavailable {
+    fn classify(&self, result: &Result<T, RedisError>) -> Outcome {
+        match result {
+            Ok(_) => Outcome::Success,
+            Err(error) => outcome(error),
+        }
+    }
+}
+
+impl<T> Classify<T, BoxError> for Unavailable {
+    fn classify(&self, result: &Result<T, BoxError>) -> Outcome {
+        match result {
+            Ok(_) => Outcome::Success,
+            Err(error) => outcome(&**error),
+        }
+    }
+}
+
+fn outcome(error: &(dyn Error + 'static)) -> Outcome {
+    match Verdict::of(error) {
+        Verdict::CallersOwn => Outcome::Success,
+        Verdict::WritesRefused | Verdict::Unavailable => Outcome::Failure,
+    }
+}
+
+fn redis_may_have_run(error: &RedisError) -> bool {
+    match error.kind() {
+        ErrorKind::Io => !error.is_connection_refusal(),
+        ErrorKind::Server(_) | ErrorKind::Extension => {
+            !first_reply(error).is_some_and(|reply| is_refused(error, &reply))
+        }
+        ErrorKind::AuthenticationFailed
+        | ErrorKind::InvalidClientConfig
+        | ErrorKind::Client
+        | ErrorKind::MasterNameNotFoundBySentinel
+        | ErrorKind::NoValidReplicasFoundBySentinel
+        | ErrorKind::EmptySentinelList
+        | ErrorKind::ClusterConnectionNotFound
+        | ErrorKind::RESP3NotSupported => false,
+        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => true,
+        _ => true,
+    }
+}
+
+/// Whether the server did nothing of what was sent.
+///
+/// Of a discarded transaction it did nothing whatever was wrong with it. Its error has a kind of its
+/// own and holds the replies to its commands; that of a pipeline has the kind of the first of them.
+fn is_refused(error: &RedisError, reply: &ServerError) -> bool {
+    let discarded = Some(ServerErrorKind::ExecAbort);
+    let is_transaction =
+        error.kind() == ErrorKind::Server(ServerErrorKind::ExecAbort) && reply.kind() != discarded;
+    is_transaction || ServerError::try_from(error.clone()).is_ok() && is_refusal(reply)
+}
+
+/// Whether this reply to a single command says that nothing of it was done.
+fn is_refusal(reply: &ServerError) -> bool {
+    let in_script = reply.details().is_some_and(|detail| detail.contains("script: "));
+    let refused = match Verdict::of_reply(reply) {
+        Verdict::Unavailable | Verdict::WritesRefused => true,
+        Verdict::CallersOwn => {
+            matches!(reply.code(), "WRONGTYPE" | "NOPERM" | "CROSSSLOT" | "EXECABORT" | "NOSCRIPT")
+        }
+    };
+    refused && !in_script
+}
