@@ -210,7 +210,11 @@ impl Slot {
         } else {
             self.meter.configure(&policy);
         }
-        self.publish(&control);
+        let shut = self.publish(&control);
+        drop(control);
+        if shut {
+            self.waiters.wake();
+        }
     }
 
     pub(super) fn policy(&self) -> Policy {
