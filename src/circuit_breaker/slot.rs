@@ -226,6 +226,11 @@ impl Slot {
         self.decide(|breaker, setting| (look(breaker, &self.meter, setting), None))
     }
 
+    /// Looks at the state as it was left: changes nothing, so no observer is told.
+    pub(super) fn glance<T>(&self, look: impl FnOnce(&Breaker) -> T) -> T {
+        look(&lock(&self.control).breaker)
+    }
+
     /// Changes the state by an act of the breaker: shows the new face, then wakes who waits, then
     /// tells the observers, the last two without the lock.
     pub(super) fn decide<T>(

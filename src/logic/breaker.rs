@@ -143,6 +143,17 @@ impl Breaker {
         }
     }
 
+    /// The end of a refusal or of a forced state.
+    pub(crate) fn lasts_until(&self) -> Option<Moment> {
+        match &self.state {
+            Mode::ForcedOpen { until }
+            | Mode::ForcedClosed { until }
+            | Mode::MetricsOnly { until, .. }
+            | Mode::Automatic(Phase::Open { until }) => Some(*until),
+            Mode::Automatic(Phase::Closed(_) | Phase::HalfOpen(_)) => None,
+        }
+    }
+
     /// Whether results of this period are counted by the meter.
     pub(crate) fn is_counting(&self) -> bool {
         matches!(self.phase(), Some(Phase::Closed(_)))
