@@ -34,6 +34,19 @@ pub struct Circuit {
     lease: Arc<Lease>,
 }
 
+/// What would be lost with a circuit, least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stake {
+    /// It is closed, or its forced state is over.
+    Nothing,
+    /// It lets its next probe through.
+    Probing,
+    /// Its open time runs.
+    Refusing,
+    /// A hand forced it, and that lasts.
+    Forced,
+}
+
 /// Held by every handle; the last one gives the slot back.
 struct Lease {
     slot: &'static Slot,
@@ -181,6 +194,23 @@ impl Circuit {
     /// Whether somebody else has a handle to this circuit.
     pub(super) fn is_shared(&self) -> bool {
         Arc::strong_count(&self.lease) > 1
+    }
+
+    /// What would be lost with this circuit. Tells no observer, so a lock may be held.
+    pub(super) fn stake(&self, now: Moment) -> Stake {
+        self.slot.glance(|breaker| {
+            let lasts = breaker.lasts_until().is_some_and(|until| now < until);
+            match breaker.state() {
+                State::Open if lasts => Stake::Refusing,
+                State::Open | State::HalfOpen => Stake::Probing,
+                State::ForcedOpen | State::ForcedClosed | State::MetricsOnly if lasts => {
+                    Stake::Forced
+                }
+                State::Closed | State::ForcedOpen | State::ForcedClosed | State::MetricsOnly => {
+                    Stake::Nothing
+                }
+            }
+        })
     }
 
     fn change(&self, act: impl FnOnce(&mut Breaker, Moment) -> Option<Change>) {

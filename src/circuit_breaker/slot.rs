@@ -210,7 +210,11 @@ impl Slot {
         } else {
             self.meter.configure(&policy);
         }
-        self.publish(&control);
+        let shut = self.publish(&control);
+        drop(control);
+        if shut {
+            self.waiters.wake();
+        }
     }
 
     pub(super) fn policy(&self) -> Policy {
@@ -220,6 +224,11 @@ impl Slot {
     /// Looks at the state after what time alone did to it.
     pub(super) fn inspect<T>(&self, look: impl FnOnce(&Breaker, &Meter, Setting<'_>) -> T) -> T {
         self.decide(|breaker, setting| (look(breaker, &self.meter, setting), None))
+    }
+
+    /// Looks at the state as it was left: changes nothing, so no observer is told.
+    pub(super) fn glance<T>(&self, look: impl FnOnce(&Breaker) -> T) -> T {
+        look(&lock(&self.control).breaker)
     }
 
     /// Changes the state by an act of the breaker: shows the new face, then wakes who waits, then

@@ -2,7 +2,7 @@ use std::task::{Context, Poll};
 
 use tower_service::Service;
 
-use super::{AtHead, Guard, Held, Settle, Waiter, future::ResponseFuture};
+use super::{AtHead, Guard, Held, Settle, Waiter, future::ResponseFuture, unready::Unready};
 use crate::BoxError;
 
 /// Asks a guard before each call; the inner service is touched only if it says yes.
@@ -97,7 +97,7 @@ where
         if self.refuses() {
             return Poll::Ready(Ok(()));
         }
-        match self.inner.poll_ready(cx) {
+        match Unready::run(&self.guard, || self.inner.poll_ready(cx)) {
             Poll::Ready(Ok(())) => {
                 self.waiter.rest();
                 Poll::Ready(Ok(()))
