@@ -5,11 +5,13 @@ pub mod circuit_breaker;
 pub mod classify;
 mod clock;
 pub mod event;
+pub mod fallback;
 pub mod gate;
 mod logic;
 
 pub use self::{
     classify::{Classify, ErrorsAreFailures, Outcome},
+    fallback::FallbackLayer,
     logic::{Backoff, Ratio},
 };
 

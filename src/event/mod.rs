@@ -87,7 +87,8 @@ pub struct Reason {
 }
 
 impl Reason {
-    pub(crate) fn new(strategy: impl Into<Name>, message: impl Into<String>) -> Self {
+    /// This strategy failed, and said this.
+    pub fn new(strategy: impl Into<Name>, message: impl Into<String>) -> Self {
         Self { strategy: strategy.into(), message: message.into() }
     }
 

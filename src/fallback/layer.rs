@@ -1,0 +1,156 @@
+use std::{any::type_name, fmt, marker::PhantomData, time::Duration};
+
+use tower_layer::{Identity, Layer, Stack};
+
+use super::{BudgetLayer, Fallback, Marked, OrElapsed, Plain, WhenOpen, audience::Audience};
+use crate::{
+    BoxError, ErrorsAreFailures,
+    event::{Name, Observer},
+};
+
+/// Puts a [`Fallback`] around a service; see the [module](super) for how it behaves.
+///
+/// | parameter | is | set by |
+/// |---|---|---|
+/// | `F` | the strategy | [`new`](Self::new) |
+/// | `E` | the error of the inner service; inferred | |
+/// | `C` | which results are failures | [`classify`](Self::classify), [`only_when_open`](Self::only_when_open) |
+/// | `O` | whether answers say where they came from | [`served`](Self::served) |
+/// | `L` | the layers between the fallback and the service | [`inner_within`](Self::inner_within), `after_retries` |
+pub struct FallbackLayer<F, E = BoxError, C = ErrorsAreFailures, O = Plain, L = Identity> {
+    strategy: F,
+    classifier: C,
+    name: Option<Name>,
+    audience: Audience,
+    below: L,
+    marker: PhantomData<fn() -> (E, O)>,
+}
+
+impl<F, E> FallbackLayer<F, E> {
+    /// Answers by `strategy` when the inner service fails.
+    pub const fn new(strategy: F) -> Self {
+        Self {
+            strategy,
+            classifier: ErrorsAreFailures,
+            name: None,
+            audience: Audience::NOBODY,
+            below: Identity::new(),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<F, E, O, L> FallbackLayer<F, E, ErrorsAreFailures, O, L> {
+    /// Falls back on results that `classifier` calls a failure. Default: on every error.
+    ///
+    /// Set it before [`inner_within`](Self::inner_within), which adds to it.
+    pub fn classify<C>(self, classifier: C) -> FallbackLayer<F, E, C, O, L> {
+        self.map(|_| classifier, |below| below)
+    }
+
+    /// Falls back only when a circuit refused the call; every other result goes to the caller.
+    ///
+    /// For services whose error is a [`BoxError`]; the [`Open`](crate::circuit_breaker::Open) may
+    /// be among its sources.
+    pub fn only_when_open(self) -> FallbackLayer<F, E, WhenOpen, O, L> {
+        self.classify(WhenOpen)
+    }
+}
+
+impl<F, E, C, O, L> FallbackLayer<F, E, C, O, L> {
+    /// Responds with [`Served`](super::Served), which says where the answer came from.
+    pub fn served(self) -> FallbackLayer<F, E, C, Marked, L> {
+        self.map(|classifier| classifier, |below| below)
+    }
+
+    /// Gives the inner service this long for getting ready and answering together.
+    ///
+    /// The fallback is then always ready itself, and answers when the inner service is not ready
+    /// or hangs. A spent budget is a failure whatever the classifier or the mode says. Puts a
+    /// [`BudgetLayer`] below the fallback and all that was put there before; the error is a
+    /// [`BoxError`], and an [`Elapsed`](super::Elapsed) if nothing else answered either.
+    pub fn inner_within(
+        self,
+        budget: Duration,
+    ) -> FallbackLayer<F, E, OrElapsed<C>, O, Stack<BudgetLayer, L>> {
+        self.map(OrElapsed::new, |below| Stack::new(BudgetLayer::new(budget), below))
+    }
+
+    /// Names this fallback in events. Default: `fallback`.
+    #[must_use]
+    pub fn named(self, name: impl Into<Name>) -> Self {
+        let name = name.into();
+        Self { audience: self.audience.named(&name), name: Some(name), ..self }
+    }
+
+    /// Tells this observer about answers of the strategy and about its failures.
+    ///
+    /// Costs each call one reference count, whatever the number of observers.
+    #[must_use]
+    pub fn observe(self, observer: impl Observer + 'static) -> Self {
+        let name = self.name.clone().unwrap_or_else(|| Name::from("fallback"));
+        Self { audience: self.audience.with(name, observer), ..self }
+    }
+
+    pub(super) fn map<C2, O2, L2>(
+        self,
+        classifier: impl FnOnce(C) -> C2,
+        below: impl FnOnce(L) -> L2,
+    ) -> FallbackLayer<F, E, C2, O2, L2> {
+        FallbackLayer {
+            strategy: self.strategy,
+            classifier: classifier(self.classifier),
+            name: self.name,
+            audience: self.audience,
+            below: below(self.below),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<S, F, E, C, O, L> Layer<S> for FallbackLayer<F, E, C, O, L>
+where
+    F: Clone,
+    C: Clone,
+    L: Layer<S>,
+{
+    type Service = Fallback<L::Service, F, E, C, O>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let (strategy, classifier) = (self.strategy.clone(), self.classifier.clone());
+        Fallback::new(self.below.layer(inner), strategy, classifier, self.audience.clone())
+    }
+}
+
+impl<F, E, C, O, L> Clone for FallbackLayer<F, E, C, O, L>
+where
+    F: Clone,
+    C: Clone,
+    L: Clone,
+{
+    fn clone(&self) -> Self {
+        Self {
+            strategy: self.strategy.clone(),
+            classifier: self.classifier.clone(),
+            name: self.name.clone(),
+            audience: self.audience.clone(),
+            below: self.below.clone(),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<F, E, C, O, L> fmt::Debug for FallbackLayer<F, E, C, O, L>
+where
+    F: fmt::Debug,
+    L: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FallbackLayer")
+            .field("strategy", &self.strategy)
+            .field("classifier", &format_args!("{}", type_name::<C>()))
+            .field("audience", &self.audience)
+            .field("below", &self.below)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,15 @@
+//! Promises of the fallback, through its public API.
+
+mod answers;
+mod backup;
+mod bounds;
+mod budget;
+mod cancellation;
+mod chain;
+mod learning;
+mod panics;
+mod readiness;
+#[cfg(feature = "retry")]
+mod retries;
+mod support;
+mod triggers;
