@@ -111,17 +111,21 @@ impl Slot {
 
     #[inline]
     pub(super) fn admit(&self) -> Result<Ticket, Refusal> {
-        match self.sign.read() {
-            (period, Face::Closed) => Ok(Ticket { period, probe: 0 }),
-            (_, Face::Free) => Ok(Ticket::UNCOUNTED),
-            (_, Face::Shut(until)) if is_ahead(until) => Err(Refusal { until }),
-            (_, Face::Shut(_) | Face::Ask) => self.ask(),
+        match self.sign.closed() {
+            Some(period) => Ok(Ticket { period, probe: 0 }),
+            None => self.ask(),
         }
     }
 
     #[cold]
+    #[inline(never)]
     fn ask(&self) -> Result<Ticket, Refusal> {
-        self.decide(Breaker::admit)
+        match self.sign.read() {
+            (period, Face::Closed) => Ok(Ticket { period, probe: 0 }),
+            (_, Face::Free) => Ok(Ticket::UNCOUNTED),
+            (_, Face::Shut(until)) if is_ahead(until) => Err(Refusal { until }),
+            (_, Face::Shut(_) | Face::Ask) => self.decide(Breaker::admit),
+        }
     }
 
     /// When a call began, or `NEVER` if the policy does not need to know.
@@ -132,6 +136,20 @@ impl Slot {
 
     #[inline]
     pub(super) fn settle(
+        &self,
+        ticket: Ticket,
+        began: Moment,
+        outcome: Outcome,
+        retry_after: Option<Duration>,
+    ) {
+        let idle = outcome == Outcome::Success && ticket.probe == 0;
+        if !(idle && self.meter.passes_over_successes()) {
+            self.count(ticket, began, outcome, retry_after);
+        }
+    }
+
+    #[inline(never)]
+    fn count(
         &self,
         ticket: Ticket,
         began: Moment,

@@ -155,11 +155,17 @@ impl<S, G, J> Gate<S, G, J> {
             }
             None => {
                 if self.refused.is_some() {
-                    self.refused = None;
+                    self.unrefuse();
                 }
                 false
             }
         }
+    }
+
+    /// The gate opened again before the refused call was made.
+    #[cold]
+    fn unrefuse(&mut self) {
+        self.refused = None;
     }
 
     #[cold]

@@ -117,6 +117,13 @@ impl Meter {
         }
     }
 
+    /// Whether a success would change nothing, in whatever period.
+    #[inline]
+    pub(crate) fn passes_over_successes(&self) -> bool {
+        self.criteria.load(Ordering::Relaxed) & (FAILURE_RATE | SLOW_RATE) == 0
+            && self.streak.count() == 0
+    }
+
     /// Counts a call of `period`; returns the criterion that is now met, if this call counts
     /// against it.
     #[inline]

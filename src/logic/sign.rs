@@ -46,6 +46,13 @@ impl Sign {
         self.word.load(Ordering::Acquire) >> KIND_BITS
     }
 
+    /// The period, if the circuit is closed.
+    #[inline]
+    pub(crate) fn closed(&self) -> Option<u64> {
+        let word = self.word.load(Ordering::Acquire);
+        (word & KIND == CLOSED).then_some(word >> KIND_BITS)
+    }
+
     #[inline]
     pub(crate) fn read(&self) -> (u64, Face) {
         let word = self.word.load(Ordering::Acquire);

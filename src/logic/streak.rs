@@ -36,6 +36,7 @@ impl Streak {
     }
 
     /// The length of the row.
+    #[inline]
     pub(crate) fn count(&self) -> u32 {
         (self.0.load(Ordering::Relaxed) & COUNT) as u32
     }
