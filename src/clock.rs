@@ -29,6 +29,14 @@ pub(crate) fn coarse() -> Moment {
     if tick == cached_tick { cached } else { read_anew(tick) }
 }
 
+/// The instant that lies this far ahead, for timers; a year at most, since some settings say
+/// `Duration::MAX` for ever.
+#[cfg(feature = "redis")]
+pub(crate) fn deadline(after: Duration) -> Instant {
+    const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+    Instant::now() + after.min(LONGEST)
+}
+
 /// Reads the wall clock, for people: nothing is decided by it.
 #[expect(clippy::disallowed_methods, reason = "this is the function that others are sent to")]
 pub(crate) fn wall() -> SystemTime {

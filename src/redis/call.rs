@@ -19,15 +19,12 @@ pub(super) struct Call<'a> {
     is_settled: bool,
 }
 
-/// Instants cannot be much further away; some policies say `Duration::MAX` for ever.
-const LONGEST: Duration = Duration::from_secs(365 * 86_400);
-
 impl<'a> Call<'a> {
     /// Takes the connection, or fails at once if there is none. Only while the first is being made
     /// does it wait, within the response timeout.
     pub(super) async fn begin(shared: &'a Shared) -> RedisResult<Self> {
         let started = clock::now();
-        let deadline = Instant::now() + shared.policy.response_timeout.min(LONGEST);
+        let deadline = clock::deadline(shared.policy.response_timeout);
         let live = match look(shared) {
             Ok(live) => live,
             Err(Some(error)) => return Err(error),
