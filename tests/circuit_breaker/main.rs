@@ -53,12 +53,12 @@ fn fail(circuit: &Circuit) {
 
 /// Fails until the circuit is open; how often it took.
 fn fail_until_open(circuit: &Circuit) -> u32 {
-    (1..)
+    (1..=10_000)
         .find(|_| {
             fail(circuit);
             circuit.state() == State::Open
         })
-        .unwrap()
+        .expect("10,000 failures do not open it")
 }
 
 /// A circuit that opened, and whose open time is over: the next permit is its first probe.

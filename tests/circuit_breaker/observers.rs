@@ -218,8 +218,10 @@ async fn promise_10_an_observer_is_dropped_with_its_circuit() {
     permit.success();
 }
 
+type Heard = Mutex<Vec<(String, Option<Duration>)>>;
+
 struct Refusals {
-    heard: Arc<Mutex<Vec<(String, Option<Duration>)>>>,
+    heard: Arc<Heard>,
     wants: bool,
 }
 
