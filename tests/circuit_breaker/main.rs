@@ -24,7 +24,7 @@ mod shared;
 mod slow;
 mod window;
 
-use std::time::Duration;
+use std::{sync::mpsc, thread, time::Duration};
 
 use tokio::time::advance;
 use tower::{Service, ServiceExt};
@@ -99,4 +99,24 @@ where
 
 fn refusal<T>(result: &Result<T, BoxError>) -> Option<&Open> {
     result.as_ref().err()?.downcast_ref()
+}
+
+/// Runs a test in paused time on a thread of its own: a deadlock fails it, instead of hanging.
+fn watched<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+    let (done, end) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(test());
+        done.send(()).unwrap();
+    });
+    match end.recv_timeout(Duration::from_secs(20)) {
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("a deadlock"),
+        Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    }
 }
