@@ -2,7 +2,9 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
-    reason = "tests spawn openly, fail by panicking, and measure in real time"
+    clippy::wildcard_enum_match_arm,
+    reason = "tests spawn openly, fail by panicking also on states that must not be, and measure in \
+              real time"
 )]
 
 use std::{

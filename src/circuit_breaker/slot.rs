@@ -1,6 +1,7 @@
 use std::{
+    cell::RefCell,
     collections::VecDeque,
-    fmt,
+    fmt, ptr,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -324,9 +325,19 @@ impl Slot {
 
     #[cold]
     fn tell_refusal(&self, circuit: &Name) {
+        thread_local! {
+            /// The slots whose observers are being told of a refusal on this thread: a refusal
+            /// that they run into themselves is not told, or there would be no end.
+            static TELLING: RefCell<Vec<*const Slot>> = const { RefCell::new(Vec::new()) };
+        }
+        if TELLING.with_borrow(|telling| telling.contains(&ptr::from_ref(self))) {
+            return;
+        }
         let observers = lock(&self.control).observers.clone();
         let retry_after = self.retry_after();
+        TELLING.with_borrow_mut(|telling| telling.push(self));
         observers.tell(&Event::Refused { circuit, retry_after });
+        TELLING.with_borrow_mut(Vec::pop);
     }
 
     /// How long until a call may pass, or `None` if that takes a hand.

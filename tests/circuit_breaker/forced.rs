@@ -75,7 +75,8 @@ async fn promise_10_forced_closed_ends_at_its_own_end() {
 
 #[tokio::test(start_paused = true)]
 async fn promise_10_the_last_hand_counts_whatever_the_state() {
-    let acts: [(fn(&Circuit), State); 6] = [
+    type Act = fn(&Circuit);
+    let acts: [(Act, State); 6] = [
         (Circuit::force_open, State::ForcedOpen),
         (|circuit| circuit.force_open_for(SECOND), State::ForcedOpen),
         (Circuit::force_closed, State::ForcedClosed),

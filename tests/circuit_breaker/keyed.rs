@@ -2,9 +2,8 @@
 
 use std::{
     num::NonZeroUsize,
-    sync::{Arc, OnceLock, mpsc},
+    sync::{Arc, OnceLock},
     thread,
-    time::Duration,
 };
 
 use tokio::time::advance;
@@ -17,8 +16,8 @@ use tower_failover::{
 
 use crate::{
     FRAGILE, SECOND,
-    backend::{Backend, Work},
-    fail,
+    backend::{Backend, Count, Work},
+    fail, watched,
 };
 
 fn circuits(capacity: usize) -> Circuits<usize> {
@@ -150,38 +149,32 @@ async fn promise_12_a_forced_circuit_goes_last_of_all() {
 
 #[test]
 fn promise_12_an_observer_may_use_the_circuits_while_one_is_evicted() {
-    let (done, end) = mpsc::channel();
-    thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let all = Arc::new(OnceLock::<Circuits<usize>>::new());
-            let seen = all.clone();
-            let circuits = Circuits::new(move |_: &usize| {
-                let seen = seen.clone();
-                Circuit::builder("host").policy(Policy::new()).observe(move |_: &Event<'_>| {
-                    if let Some(circuits) = seen.get() {
-                        let _ = (circuits.len(), circuits.all());
-                        let _ = circuits.get(&1_000);
-                    }
-                })
+    watched(|| async {
+        let told = Count::default();
+        let count = told.clone();
+        let all = Arc::new(OnceLock::<Circuits<usize>>::new());
+        let seen = all.clone();
+        let circuits = Circuits::new(move |_: &usize| {
+            let (seen, count) = (seen.clone(), count.clone());
+            Circuit::builder("host").policy(Policy::new()).observe(move |_: &Event<'_>| {
+                count.add();
+                if let Some(circuits) = seen.get() {
+                    let _ = (circuits.len(), circuits.all());
+                    let _ = circuits.get(&1_000);
+                }
             })
-            .capacity(NonZeroUsize::new(2).unwrap());
-            let _ = all.set(circuits.clone());
-            for key in 0..10 {
-                circuits.get(&key).force_open_for(SECOND);
-                advance(SECOND).await;
-                // Looking for one to evict, the map may find that its forced time is over.
-                let _ = circuits.get(&(key + 1));
-                circuits.sweep();
-            }
-        });
-        done.send(()).unwrap();
+        })
+        .capacity(NonZeroUsize::new(2).unwrap());
+        let _ = all.set(circuits.clone());
+        for key in 0..10 {
+            circuits.get(&key).force_open_for(SECOND);
+            advance(SECOND).await;
+            // Looking for one to evict, the map may find that its forced time is over.
+            let _ = circuits.get(&(key + 1));
+            circuits.sweep();
+        }
+        assert!(told.get() >= 10);
     });
-    end.recv_timeout(Duration::from_secs(20)).expect("the observer ran under the lock of the map");
 }
 
 #[test]

@@ -24,7 +24,7 @@ mod shared;
 mod slow;
 mod window;
 
-use std::time::Duration;
+use std::{sync::mpsc, thread, time::Duration};
 
 use tokio::time::advance;
 use tower::{Service, ServiceExt};
@@ -53,12 +53,12 @@ fn fail(circuit: &Circuit) {
 
 /// Fails until the circuit is open; how often it took.
 fn fail_until_open(circuit: &Circuit) -> u32 {
-    (1..)
+    (1..=10_000)
         .find(|_| {
             fail(circuit);
             circuit.state() == State::Open
         })
-        .unwrap()
+        .expect("10,000 failures do not open it")
 }
 
 /// A circuit that opened, and whose open time is over: the next permit is its first probe.
@@ -99,4 +99,24 @@ where
 
 fn refusal<T>(result: &Result<T, BoxError>) -> Option<&Open> {
     result.as_ref().err()?.downcast_ref()
+}
+
+/// Runs a test in paused time on a thread of its own: a deadlock fails it, instead of hanging.
+fn watched<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+    let (done, end) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(test());
+        done.send(()).unwrap();
+    });
+    match end.recv_timeout(Duration::from_secs(20)) {
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("a deadlock"),
+        Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    }
 }

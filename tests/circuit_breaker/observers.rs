@@ -19,7 +19,7 @@ use tower_failover::{
 use crate::{
     FRAGILE, SECOND, await_probe,
     backend::{Backend, Work},
-    call, fail, succeed,
+    call, fail, succeed, watched,
 };
 
 type Shared = Arc<OnceLock<Circuit>>;
@@ -48,22 +48,34 @@ async fn cycle(circuit: &Circuit) {
     succeed(circuit);
 }
 
-#[tokio::test(start_paused = true)]
-async fn promise_10_an_observer_sees_the_new_state() {
-    let seen = Arc::new(AtomicUsize::new(0));
-    let count = seen.clone();
-    let (circuit, _) = observed(move |circuit, event| {
-        if let Event::Transition(transition) = event {
-            assert_eq!(circuit.state(), transition.to());
-            assert_eq!(circuit.snapshot().state, transition.to());
-            assert_eq!(circuit.permit().is_err(), transition.to() == State::Open);
-            count.fetch_add(1, Ordering::SeqCst);
-        }
+#[test]
+fn promise_10_an_observer_sees_the_new_state() {
+    watched(|| async {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let told = seen.clone();
+        let (circuit, _) = observed(move |circuit, event| {
+            if let Event::Transition(transition) = event {
+                // Asked before anything else that might bring the truth about.
+                let refused = circuit.permit().is_err();
+                let snapshot = circuit.snapshot().state;
+                told.lock().unwrap().push((transition.to(), refused, circuit.state(), snapshot));
+            }
+        });
+        fail(&circuit);
+        circuit.reset();
+        circuit.force_open();
+        circuit.release();
+        use State::{Closed, ForcedOpen, Open};
+        assert_eq!(
+            *seen.lock().unwrap(),
+            [
+                (Open, true, Open, Open),
+                (Closed, false, Closed, Closed),
+                (ForcedOpen, true, ForcedOpen, ForcedOpen),
+                (Closed, false, Closed, Closed),
+            ]
+        );
     });
-    fail(&circuit);
-    assert_eq!(seen.load(Ordering::SeqCst), 1);
-    circuit.reset();
-    assert_eq!(seen.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,69 +149,77 @@ fn promise_10_on_many_threads_observers_hear_a_legal_chain() {
     assert_eq!(transitions.last().unwrap().to(), circuit.state());
 }
 
-#[tokio::test(start_paused = true)]
-async fn promise_10_an_observer_that_panics_harms_nothing() {
-    let (circuit, history) = observed(|_, event| panic!("an observer panics at {event}"));
-    let mut service = CircuitBreaker::new(Backend::new(Work::Fails), circuit.clone());
-    assert_eq!(call(&mut service).await.unwrap_err().to_string(), "down");
-    assert!(call(&mut service).await.is_err(), "refused, and told of it");
-    for _ in 0..10 {
-        await_probe(&circuit).await;
-        succeed(&circuit);
-        assert_eq!(circuit.state(), State::Closed);
+#[test]
+fn promise_10_an_observer_that_panics_harms_nothing() {
+    watched(|| async {
+        let (circuit, history) = observed(|_, event| panic!("an observer panics at {event}"));
+        let mut service = CircuitBreaker::new(Backend::new(Work::Fails), circuit.clone());
+        assert_eq!(call(&mut service).await.unwrap_err().to_string(), "down");
+        assert!(call(&mut service).await.is_err(), "refused, and told of it");
+        for _ in 0..10 {
+            await_probe(&circuit).await;
+            succeed(&circuit);
+            assert_eq!(circuit.state(), State::Closed);
+            fail(&circuit);
+        }
+        assert_eq!(states(&history).len(), 31, "the observer behind it is told all the same");
+    });
+}
+
+#[test]
+fn promise_10_an_observer_may_force_the_circuit() {
+    watched(|| async {
+        let (circuit, history) = observed(|circuit, event| match event {
+            Event::Transition(transition) if transition.to() == State::Open => circuit.force_open(),
+            _ => {}
+        });
         fail(&circuit);
-    }
-    assert_eq!(states(&history).len(), 31, "the observer behind it is told all the same");
-}
-
-#[tokio::test(start_paused = true)]
-async fn promise_10_an_observer_may_force_the_circuit() {
-    let (circuit, history) = observed(|circuit, event| match event {
-        Event::Transition(transition) if transition.to() == State::Open => circuit.force_open(),
-        _ => {}
-    });
-    fail(&circuit);
-    assert_eq!(circuit.state(), State::ForcedOpen);
-    assert_eq!(states(&history), [State::Open, State::ForcedOpen], "in order");
-    circuit.release();
-    assert_eq!(states(&history), [State::Open, State::ForcedOpen, State::Closed]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn promise_10_an_observer_may_ask_everything_of_the_circuit() {
-    let (circuit, history) = observed(|circuit, _| {
-        let _ = (circuit.snapshot(), circuit.state(), circuit.retry_after(), circuit.policy());
-        let _ = format!("{circuit:?}");
-        circuit.set_policy(FRAGILE).unwrap();
+        assert_eq!(circuit.state(), State::ForcedOpen);
+        assert_eq!(states(&history), [State::Open, State::ForcedOpen], "in order");
         circuit.release();
-        drop(circuit.clone());
+        assert_eq!(states(&history), [State::Open, State::ForcedOpen, State::Closed]);
     });
-    for _ in 0..10 {
-        cycle(&circuit).await;
-    }
-    assert_eq!(states(&history).len(), 30);
 }
 
-#[tokio::test(start_paused = true)]
-async fn promise_10_an_observer_may_drop_the_last_handle() {
-    let last = Arc::new(Mutex::new(None::<Circuit>));
-    let held = last.clone();
-    let history = History::new(16);
-    let circuit = Circuit::builder("backend")
-        .policy(FRAGILE)
-        .observe(move |_: &Event<'_>| drop(held.lock().unwrap().take()))
-        .observe(history.clone())
-        .build();
-    let permit = circuit.permit().unwrap();
-    *last.lock().unwrap() = Some(circuit);
-    permit.failure();
-    assert!(last.lock().unwrap().is_none());
-    assert_eq!(states(&history), [State::Open]);
-    // Circuits made afterwards are closed, and tell only their own observers.
-    let new: Vec<_> = (0..64).map(|_| crate::circuit(FRAGILE)).collect();
-    assert!(new.iter().all(|circuit| circuit.state() == State::Closed));
-    new.iter().for_each(fail);
-    assert_eq!(states(&history), [State::Open]);
+#[test]
+fn promise_10_an_observer_may_ask_everything_of_the_circuit() {
+    watched(|| async {
+        let (circuit, history) = observed(|circuit, _| {
+            let _ = (circuit.snapshot(), circuit.state(), circuit.retry_after(), circuit.policy());
+            let _ = format!("{circuit:?}");
+            circuit.set_policy(FRAGILE).unwrap();
+            circuit.release();
+            drop(circuit.clone());
+        });
+        for _ in 0..10 {
+            cycle(&circuit).await;
+        }
+        assert_eq!(states(&history).len(), 30);
+    });
+}
+
+#[test]
+fn promise_10_an_observer_may_drop_the_last_handle() {
+    watched(|| async {
+        let last = Arc::new(Mutex::new(None::<Circuit>));
+        let held = last.clone();
+        let history = History::new(16);
+        let circuit = Circuit::builder("backend")
+            .policy(FRAGILE)
+            .observe(move |_: &Event<'_>| drop(held.lock().unwrap().take()))
+            .observe(history.clone())
+            .build();
+        let permit = circuit.permit().unwrap();
+        *last.lock().unwrap() = Some(circuit);
+        permit.failure();
+        assert!(last.lock().unwrap().is_none());
+        assert_eq!(states(&history), [State::Open]);
+        // Circuits made afterwards are closed, and tell only their own observers.
+        let new: Vec<_> = (0..64).map(|_| crate::circuit(FRAGILE)).collect();
+        assert!(new.iter().all(|circuit| circuit.state() == State::Closed));
+        new.iter().for_each(fail);
+        assert_eq!(states(&history), [State::Open]);
+    });
 }
 
 #[tokio::test(start_paused = true)]
@@ -218,8 +238,10 @@ async fn promise_10_an_observer_is_dropped_with_its_circuit() {
     permit.success();
 }
 
+type Heard = Mutex<Vec<(String, Option<Duration>)>>;
+
 struct Refusals {
-    heard: Arc<Mutex<Vec<(String, Option<Duration>)>>>,
+    heard: Arc<Heard>,
     wants: bool,
 }
 
@@ -292,4 +314,21 @@ async fn events_are_lines_for_people() {
     let lines = lines.lock().unwrap();
     assert_eq!(lines[0], "circuit redis: closed → open for 1s (failures in a row)");
     assert_eq!(lines[1], "circuit redis refused a call: next probe in 1s");
+}
+
+#[test]
+fn promise_10_an_observer_may_be_refused_whatever_it_is_told() {
+    watched(|| async {
+        let refused = Arc::new(AtomicUsize::new(0));
+        let count = refused.clone();
+        let (circuit, history) = observed(move |circuit, _| {
+            // Being refused is an event, and that event is told to this observer.
+            count.fetch_add(usize::from(circuit.permit().is_err()), Ordering::SeqCst);
+        });
+        circuit.force_open();
+        circuit.permit().unwrap_err();
+        assert!((2..10).contains(&refused.load(Ordering::SeqCst)), "{refused:?}");
+        circuit.release();
+        assert_eq!(states(&history), [State::ForcedOpen, State::Closed]);
+    });
 }

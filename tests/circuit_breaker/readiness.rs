@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use tokio::time::advance;
+use tokio::time::{advance, timeout};
 use tokio_test::{assert_pending, assert_ready_ok, task};
 use tower::{Service, ServiceExt};
 use tower_failover::{
@@ -44,6 +44,7 @@ async fn promise_7_a_readiness_error_in_half_open_opens_it_again() {
     let mut service = CircuitBreaker::new(backend.clone(), circuit.clone());
     let error = call(&mut service).await.unwrap_err();
     assert_eq!(error.to_string(), "not ready", "the caller gets the inner error");
+    assert!(circuit.permit().is_err(), "that was the probe");
     assert_eq!(circuit.state(), State::Open);
     advance(SECOND).await;
     backend.readiness(Readiness::Ready);
@@ -190,7 +191,8 @@ async fn promise_7_a_thousand_waiting_tasks_are_all_woken_and_refused() {
     }
     fail(&circuit);
     for task in waiting {
-        assert!(refusal(&task.await.unwrap()).is_some());
+        let answer = timeout(SECOND / 2, task).await.expect("nobody told a waiting task");
+        assert!(refusal(&answer.unwrap()).is_some());
     }
     assert_eq!((backend.polled.get(), backend.called.get()), (1_000, 0));
 }

@@ -130,3 +130,34 @@ async fn promise_8_names_that_are_made_at_run_time_are_kept() {
         assert_eq!(open.circuit(), format!("tenant {n}"), "a refusal outlives its circuit");
     }
 }
+
+// An optimised build reads a cached clock, which is wrong here for a tick of the kernel.
+#[cfg(debug_assertions)]
+#[test]
+fn promise_8_time_that_stands_still_or_jumps_is_seen_at_once() {
+    // Time is read on this thread while it runs, and just afterwards while it is paused.
+    let run = |paused, work: &dyn Fn() -> Circuit| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(paused)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let circuit = work();
+            if paused {
+                advance(SECOND).await;
+                assert!(circuit.permit().is_ok(), "its open time is over");
+            }
+        });
+    };
+    for _ in 0..50 {
+        let open = || {
+            let circuit = circuit(FRAGILE);
+            fail(&circuit);
+            circuit.permit().unwrap_err();
+            circuit
+        };
+        run(false, &open);
+        run(true, &open);
+    }
+}

@@ -88,6 +88,7 @@ async fn promise_1_under_steady_traffic_a_window_of_time_opens_after_half_of_it(
         }
         advance(SECOND / 10).await;
         outage += SECOND / 10;
+        assert!(outage < 20 * SECOND, "does not open");
     }
     // The oldest of the ten slices is a part of its second.
     assert!((4 * SECOND..=5 * SECOND).contains(&outage), "{outage:?}");
@@ -185,4 +186,38 @@ async fn promise_2_probes_are_not_counted_after_closing_either() {
     assert_eq!(circuit.state(), State::Closed);
     fail(&circuit);
     assert_eq!(circuit.state(), State::Closed);
+}
+
+#[test]
+fn promise_1_on_many_threads_no_call_is_counted_twice_or_lost() {
+    const THREADS: usize = 4;
+    let all = |window| Rate::new(Ratio::percent(100), window).min_calls(1_000);
+    let policies = [
+        Policy::consecutive(1_000),
+        Policy::rate(all(Window::Calls(1_000))),
+        Policy::rate(all(Window::Time(3_600 * SECOND))),
+    ];
+    for policy in policies {
+        let policy = policy.open_for(Backoff::fixed(3_600 * SECOND));
+        for _ in 0..20 {
+            let circuit = circuit(policy);
+            let start = std::sync::Barrier::new(THREADS);
+            let failed: usize = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..THREADS)
+                    .map(|_| {
+                        scope.spawn(|| {
+                            start.wait();
+                            std::iter::from_fn(|| circuit.permit().ok())
+                                .map(|permit| permit.failure())
+                                .take(10_000)
+                                .count()
+                        })
+                    })
+                    .collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+            });
+            // One a thread may have been under way when it opened.
+            assert!((1_000..1_000 + THREADS).contains(&failed), "{failed} for {policy:?}");
+        }
+    }
 }
