@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Builder, Call, Open, Permit, Policy, PolicyError, Snapshot, slot::Slot};
 use crate::{
-    ErrorsAreFailures,
+    BoxError, ErrorsAreFailures,
     event::{Name, Observers},
     gate::{Guard, Waiters},
     logic::{
@@ -225,9 +225,25 @@ impl Circuit {
         }
     }
 
-    #[inline]
+    #[cold]
     fn open(&self, until: Moment) -> Open {
         Open::new(self.lease.name.clone(), until)
+    }
+
+    #[cold]
+    fn refusal_now(&self) -> Option<BoxError> {
+        self.slot.shut_until().map(|until| self.boxed_open(until))
+    }
+
+    #[cold]
+    fn late_refusal(&self, until: Moment) -> BoxError {
+        self.boxed_open(until)
+    }
+
+    /// Made here and not by the gate, so that the error is never moved.
+    #[inline]
+    fn boxed_open(&self, until: Moment) -> BoxError {
+        Box::new(Open::new(self.lease.name.clone(), until))
     }
 
     #[inline]
@@ -238,16 +254,19 @@ impl Circuit {
 
 impl<Request> Guard<Request> for Circuit {
     type Pass = Permit;
-    type Rejection = Open;
+    type Rejection = BoxError;
 
     #[inline]
-    fn refusal(&self) -> Option<Open> {
-        self.slot.shut_until().map(|until| self.open(until))
+    fn refusal(&self) -> Option<BoxError> {
+        if self.slot.is_shut() { self.refusal_now() } else { None }
     }
 
     #[inline]
-    fn admit(&self, _: &Request) -> Result<Permit, Open> {
-        self.ask()
+    fn admit(&self, _: &Request) -> Result<Permit, BoxError> {
+        match self.slot.admit() {
+            Ok(ticket) => Ok(Permit::new(self.slot, ticket)),
+            Err(refusal) => Err(self.late_refusal(refusal.until)),
+        }
     }
 
     #[inline]

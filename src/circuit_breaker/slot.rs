@@ -101,6 +101,12 @@ impl Slot {
         &self.waiters
     }
 
+    /// Whether a look at the time could tell that every call is refused now.
+    #[inline]
+    pub(super) fn is_shut(&self) -> bool {
+        self.sign.is_shut()
+    }
+
     /// When a refusal ends, if every call would be refused now.
     #[inline]
     pub(super) fn shut_until(&self) -> Option<Moment> {

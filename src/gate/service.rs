@@ -121,9 +121,7 @@ where
 
     #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
-        if self.refused.is_some()
-            && let Some(refused) = self.refused.take()
-        {
+        if let Some(refused) = self.refused.take() {
             self.guard.refused();
             return ResponseFuture::refused(refused);
         }

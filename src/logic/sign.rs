@@ -53,6 +53,12 @@ impl Sign {
         (word & KIND == CLOSED).then_some(word >> KIND_BITS)
     }
 
+    /// Whether the face is [`Face::Shut`].
+    #[inline]
+    pub(crate) fn is_shut(&self) -> bool {
+        self.word.load(Ordering::Acquire) & KIND == SHUT
+    }
+
     #[inline]
     pub(crate) fn read(&self) -> (u64, Face) {
         let word = self.word.load(Ordering::Acquire);

@@ -138,7 +138,7 @@ impl SlidingWindow {
         tick
     }
 
-    #[inline]
+    #[inline(never)]
     fn record_call(&self, period: u64, bad: bool, calls: u64) {
         let mut head = self.head.load(Ordering::Relaxed);
         let place = loop {
@@ -215,13 +215,15 @@ impl Slice {
         word & Self::COUNT
     }
 
+    #[cold]
+    const fn halve(word: u64) -> u64 {
+        word & Self::TAGS | (Self::bad(word) / 2) << 20 | Self::total(word) / 2
+    }
+
     const fn count(word: u64, bad: bool) -> u64 {
-        let (mut bads, mut total) = (Self::bad(word), Self::total(word));
-        if total == Self::COUNT {
-            bads /= 2;
-            total /= 2;
-        }
-        word & Self::TAGS | (bads + bad as u64) << 20 | (total + 1)
+        let full = Self::total(word) == Self::COUNT;
+        let room = if full { Self::halve(word) } else { word };
+        room + ((bad as u64) << 20 | 1)
     }
 }
 
