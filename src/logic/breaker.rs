@@ -414,3 +414,6 @@ impl Probing {
         self.in_flight.iter().any(|probe| probe.deadline <= now)
     }
 }
+
+#[cfg(all(test, not(tower_failover_loom)))]
+mod tests;
