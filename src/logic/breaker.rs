@@ -368,3 +368,6 @@ impl Phase {
         }
     }
 }
+
+#[cfg(all(test, not(tower_failover_loom)))]
+mod tests;

@@ -71,3 +71,8 @@ impl Sign {
         (word >> KIND_BITS, face)
     }
 }
+
+#[cfg(all(test, tower_failover_loom))]
+mod loom_tests;
+#[cfg(all(test, not(tower_failover_loom)))]
+mod tests;
