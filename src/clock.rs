@@ -26,9 +26,12 @@ pub(crate) fn now() -> Moment {
 /// and nothing cheap tells that the two differ.
 #[inline]
 pub(crate) fn coarse() -> Moment {
-    if cfg!(debug_assertions) {
-        return now();
-    }
+    if cfg!(debug_assertions) { now() } else { at_tick() }
+}
+
+/// The time when this thread first saw the kernel's present tick.
+#[inline]
+fn at_tick() -> Moment {
     let Some(tick) = tick() else { return now() };
     let (cached_tick, cached) = CACHED.get();
     if tick == cached_tick { cached } else { read_anew(tick) }
@@ -99,22 +102,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_paused_clock_stands_still_and_jumps_as_told() {
-        let start = coarse();
+        let start = at_tick();
         for _ in 0..1_000 {
-            assert_eq!(coarse(), start);
+            assert_eq!(at_tick(), start);
         }
         tokio::time::advance(Duration::from_secs(30)).await;
-        assert_eq!(coarse(), start + Duration::from_secs(30));
+        assert_eq!(at_tick(), start + Duration::from_secs(30));
         assert_eq!(now(), start + Duration::from_secs(30));
     }
 
     #[test]
     fn the_coarse_clock_follows_the_exact_one() {
-        let mut last = coarse();
+        let mut last = at_tick();
         let end = now() + Duration::from_millis(50);
         let mut ticks = 0;
         while now() < end {
-            let coarse = coarse();
+            let coarse = at_tick();
             assert!(coarse >= last, "went back");
             assert!(coarse <= now(), "ran ahead");
             assert!(now() - coarse < Duration::from_secs(5), "stood still");
