@@ -1,17 +1,12 @@
 use std::{
-    cell::RefCell,
-    collections::VecDeque,
-    fmt, ptr,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use super::bulletin::Bulletin;
 use crate::{
     Outcome, clock,
-    event::{Event, Name, Observers, Transition},
+    event::{Name, Observers},
     gate::Waiters,
     logic::{
         Cause, Moment, Policy,
@@ -27,24 +22,21 @@ use crate::{
 /// shared count would cost every call more than all the rest. When the last handle of a circuit is
 /// dropped, its slot goes back to a pool and serves another circuit. Periods are never used twice,
 /// so what is still out from the earlier circuit is void.
+#[derive(Debug)]
 pub(super) struct Slot {
     sign: Sign,
     meter: Meter,
-    refusals_wanted: AtomicBool,
     waiters: Waiters,
+    bulletin: Bulletin,
     control: Mutex<Control>,
 }
 
 /// What only changes with the lock held.
+#[derive(Debug)]
 struct Control {
     breaker: Breaker,
     policy: Policy,
     name: Name,
-    observers: Observers,
-    /// Transitions not told yet, in their order.
-    outbox: VecDeque<Transition>,
-    /// Somebody is telling them.
-    telling: bool,
 }
 
 static POOL: Mutex<Vec<&'static Slot>> = Mutex::new(Vec::new());
@@ -54,14 +46,12 @@ impl Slot {
     pub(super) fn take(name: Name, policy: Policy, observers: Observers) -> &'static Self {
         let pooled = lock(&POOL).pop();
         let slot = pooled.unwrap_or_else(|| Box::leak(Box::new(Self::empty())));
-        slot.refusals_wanted.store(observers.want_refusals(), Ordering::Relaxed);
         slot.become_circuit(name, policy, observers);
         slot
     }
 
     /// Gives the slot back. What is still out is void from now on.
     pub(super) fn retire(&'static self) {
-        self.refusals_wanted.store(false, Ordering::Relaxed);
         self.become_circuit(Name::from(""), Policy::manual(), Observers::default());
         lock(&POOL).push(self);
     }
@@ -70,15 +60,12 @@ impl Slot {
         Self {
             sign: Sign::new(),
             meter: Meter::new(),
-            refusals_wanted: AtomicBool::new(false),
             waiters: Waiters::new(),
+            bulletin: Bulletin::default(),
             control: Mutex::new(Control {
                 breaker: Breaker::new(0),
                 policy: Policy::manual(),
                 name: Name::from(""),
-                observers: Observers::default(),
-                outbox: VecDeque::new(),
-                telling: false,
             }),
         }
     }
@@ -88,13 +75,10 @@ impl Slot {
         control.breaker = Breaker::new(control.breaker.period() + 1);
         control.policy = policy;
         control.name = name;
-        // User code may run when they are dropped: not under the lock.
-        let old =
-            (std::mem::replace(&mut control.observers, observers), control.outbox.split_off(0));
         self.meter.start(control.breaker.period(), &control.policy);
         self.publish(&control);
         drop(control);
-        drop(old);
+        self.bulletin.become_that_of(observers);
     }
 
     pub(super) fn waiters(&self) -> &Waiters {
@@ -264,7 +248,7 @@ impl Slot {
     ) -> T {
         let random = fastrand::f64();
         let mut control = lock(&self.control);
-        let Control { breaker, policy, name, outbox, .. } = &mut *control;
+        let Control { breaker, policy, name } = &mut *control;
         let setting = Setting { policy, now: clock::now(), random };
         let before = breaker.period();
         let by_time = breaker.pass_time(setting);
@@ -272,24 +256,18 @@ impl Slot {
         if breaker.period() != before && breaker.is_counting() {
             self.meter.start(breaker.period(), policy);
         }
-        let changes = [by_time, by_act].into_iter().flatten();
-        outbox.extend(changes.map(|change| Transition {
-            circuit: name.clone(),
-            from: change.from,
-            to: change.to,
-            cause: change.cause,
-            lasts_for: change.lasts_for,
-            metrics_only: change.metrics_only,
-            at: clock::wall(),
-        }));
-        let news = !outbox.is_empty();
+        let mut news = false;
+        for change in [by_time, by_act].into_iter().flatten() {
+            self.bulletin.post(name, change);
+            news = true;
+        }
         let shut = self.publish(&control);
         drop(control);
         if shut {
             self.waiters.wake();
         }
         if news {
-            self.tell();
+            self.bulletin.tell();
         }
         answer
     }
@@ -302,48 +280,12 @@ impl Slot {
         matches!(face, Face::Shut(_)) && old != face
     }
 
-    /// Tells the observers what is in the outbox, unless somebody further up the stack or on
-    /// another thread is at it already: so they hear of transitions in their order.
-    #[cold]
-    fn tell(&self) {
-        let mut control = lock(&self.control);
-        if control.telling {
-            return;
-        }
-        while let Some(transition) = control.outbox.pop_front() {
-            control.telling = true;
-            let observers = control.observers.clone();
-            drop(control);
-            observers.tell(&Event::Transition(&transition));
-            drop(observers);
-            control = lock(&self.control);
-        }
-        control.telling = false;
-    }
-
     /// Tells those who want to know that a call was refused.
     #[inline]
     pub(super) fn tell_refused(&self, circuit: &Name) {
-        if self.refusals_wanted.load(Ordering::Relaxed) {
-            self.tell_refusal(circuit);
+        if self.bulletin.wants_refusals() {
+            self.bulletin.tell_refusal(circuit, self.retry_after());
         }
-    }
-
-    #[cold]
-    fn tell_refusal(&self, circuit: &Name) {
-        thread_local! {
-            /// The slots whose observers are being told of a refusal on this thread: a refusal
-            /// that they run into themselves is not told, or there would be no end.
-            static TELLING: RefCell<Vec<*const Slot>> = const { RefCell::new(Vec::new()) };
-        }
-        if TELLING.with_borrow(|telling| telling.contains(&ptr::from_ref(self))) {
-            return;
-        }
-        let observers = lock(&self.control).observers.clone();
-        let retry_after = self.retry_after();
-        TELLING.with_borrow_mut(|telling| telling.push(self));
-        observers.tell(&Event::Refused { circuit, retry_after });
-        TELLING.with_borrow_mut(Vec::pop);
     }
 
     /// How long until a call may pass, or `None` if that takes a hand.
@@ -371,10 +313,4 @@ fn is_ahead(until: Moment) -> bool {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl fmt::Debug for Slot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot").field("sign", &self.sign).finish_non_exhaustive()
-    }
 }
