@@ -130,7 +130,7 @@ fn promise_10_on_many_threads_observers_hear_a_legal_chain() {
     let circuit = Circuit::builder("backend")
         .policy(policy)
         // Gives other threads a chance to overtake.
-        .observe(|_: &Event<'_>| thread::yield_now())
+        .observe(|_: &Event<'_>| (0..fastrand::u32(..5)).for_each(|_| thread::yield_now()))
         .observe(history.clone())
         .build();
     thread::scope(|scope| {
