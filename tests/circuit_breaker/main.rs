@@ -113,7 +113,7 @@ fn watched<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
         runtime.block_on(test());
         done.send(()).unwrap();
     });
-    match end.recv_timeout(Duration::from_secs(20)) {
+    match end.recv_timeout(Duration::from_secs(10)) {
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("a deadlock"),
         Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));

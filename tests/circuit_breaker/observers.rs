@@ -127,7 +127,12 @@ async fn promise_10_observers_hear_of_every_transition_in_order_with_its_cause()
 fn promise_10_on_many_threads_observers_hear_a_legal_chain() {
     let history = History::new(1_000_000);
     let policy = Policy::consecutive(1).open_for(Backoff::fixed(Duration::from_nanos(1)));
-    let circuit = Circuit::builder("backend").policy(policy).observe(history.clone()).build();
+    let circuit = Circuit::builder("backend")
+        .policy(policy)
+        // Gives other threads a chance to overtake.
+        .observe(|_: &Event<'_>| (0..fastrand::u32(..5)).for_each(|_| thread::yield_now()))
+        .observe(history.clone())
+        .build();
     thread::scope(|scope| {
         for thread in 0..4 {
             let circuit = &circuit;
