@@ -22,8 +22,9 @@ const WORDS: usize =
 ///
 /// *Last T seconds*: ten slices in a ring. A word holds a slice: the part of the period (8 bits),
 /// its lap around the ring (16), and the two counts (20 each; at the brim both are halved). Whoever
-/// finds a slice of an earlier lap begins it anew. A slice would be taken for a new one only if it
-/// saw no call for exactly a multiple of 65,536 laps.
+/// finds a slice of an earlier lap begins it anew; whose clock is a lap behind does not count. A slice
+/// would be taken for another lap's only if it saw no call for exactly a multiple of 65,536 laps, or
+/// one less; and who is more than a lap behind makes it forget the calls of a slice.
 ///
 /// *Last N calls*: a ring of bits. `head` counts calls; each call claims the next place there, then
 /// writes its bit. A word holds 32 places beside 32 bits of the period. A writer that falls a whole

@@ -203,6 +203,25 @@ fn a_window_holds_what_a_list_of_its_calls_holds() {
 }
 
 #[test]
+fn a_window_begins_empty_in_whatever_period() {
+    for period in [0, 1, 256, 512, 65_536, 1 << 32, (1 << 62) - 1] {
+        for kind in [Window::Calls(10), Window::Time(Duration::from_nanos(100))] {
+            let window = SlidingWindow::new();
+            window.start(period, kind);
+            for nanos in [0, 99, 100, period, 10 * period] {
+                let tally = window.tally(period, || Moment::from_nanos(nanos));
+                assert_eq!(tally, Tally::default(), "{kind:?} in period {period} at {nanos}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_window_fits_five_cache_lines() {
+    assert!(size_of::<SlidingWindow>() <= 5 * 64);
+}
+
+#[test]
 fn a_window_of_any_number_of_calls_holds_the_last_ones() {
     for most in 1..=CAPACITY {
         let window = SlidingWindow::new();
