@@ -306,6 +306,12 @@ fn too_many_probes_twin() {
 }
 
 #[test]
+fn answers_to_others_twin() {
+    let confused = |_: &Ground| Design { is_confused: true, ..Design::whole() };
+    run(twin(STOP), confused).violates(Right);
+}
+
+#[test]
 fn a_circuit_that_never_opens_twin() {
     let manual = |_: &Ground| Design {
         circuit: tower_failover::circuit_breaker::Policy::manual(),

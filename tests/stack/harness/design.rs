@@ -86,6 +86,8 @@ pub struct Design {
     pub judge: Judge,
     pub circuit: Policy,
     pub falls_back: bool,
+    /// Every answer is that to another question.
+    pub is_confused: bool,
 }
 
 impl Design {
@@ -95,6 +97,7 @@ impl Design {
             judge: Judge::Unavailable,
             circuit: CIRCUIT,
             falls_back: true,
+            is_confused: false,
         }
     }
 
@@ -171,7 +174,7 @@ impl Design {
     where
         C: ConnectionLike + Clone + Send + Sync + 'static,
     {
-        let tap = Tap::new(RedisService::new(connection), circuit.clone(), seen);
+        let tap = Tap::new(RedisService::new(connection), circuit.clone(), seen, self.is_confused);
         let breaker = CircuitBreakerLayer::new(circuit).classify(self.judge).layer(tap);
         if !self.falls_back {
             let bare = breaker.map_response(|value| Served::new(value, Source::Primary));

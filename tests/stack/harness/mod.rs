@@ -5,6 +5,7 @@
     unused_imports,
     reason = "each test that includes this uses a part of it"
 )]
+#![allow(clippy::wildcard_enum_match_arm, reason = "most faults do what faults do")]
 
 mod design;
 mod fault;

@@ -76,11 +76,17 @@ pub(super) struct Tap<S> {
     inner: S,
     circuit: Circuit,
     seen: Arc<Seen>,
+    is_confused: bool,
 }
 
 impl<S> Tap<S> {
-    pub(super) const fn new(inner: S, circuit: Circuit, seen: Arc<Seen>) -> Self {
-        Self { inner, circuit, seen }
+    pub(super) const fn new(
+        inner: S,
+        circuit: Circuit,
+        seen: Arc<Seen>,
+        is_confused: bool,
+    ) -> Self {
+        Self { inner, circuit, seen, is_confused }
     }
 }
 
@@ -99,11 +105,12 @@ where
 
     fn call(&mut self, cmd: Cmd) -> Self::Future {
         let probe = (self.circuit.state() == State::HalfOpen).then(|| Probe::begin(&self.seen));
-        let (call, seen) = (self.inner.call(cmd), self.seen.clone());
+        let (call, seen, is_confused) = (self.inner.call(cmd), self.seen.clone(), self.is_confused);
         Box::pin(async move {
             let result = call.await;
             drop(probe);
-            result.inspect_err(|error| seen.failed(error))
+            let result = result.inspect_err(|error| seen.failed(error));
+            if is_confused { result.map(|_| Value::Nil) } else { result }
         })
     }
 }
