@@ -214,35 +214,91 @@ async fn an_established_connection_dropped_in_silence_is_replaced_after_a_run_of
 }
 
 #[tokio::test]
+async fn one_timeout_is_enough_to_find_out_that_a_connection_is_dead() {
+    let server = RedisServer::start().await;
+    let proxy = Proxy::start(server.port());
+    let (connection, seen) = connected(&proxy.url(), QUICK).await;
+    let twin = QUICK.never_reconnect_after_timeouts();
+    let (twin, unchanged) = connected(&proxy.url(), twin).await;
+    proxy.set_both(Flow::Drop, Scope::Established);
+    assert!(get(&connection).await.unwrap_err().is_timeout());
+    assert!(get(&twin).await.unwrap_err().is_timeout());
+    wait_for(SOON, "another is made without a call", || seen.count("connected to") == 2).await;
+    assert_eq!(unchanged.all().len(), 1, "without the run nobody asks");
+    get(&connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn many_timeouts_at_once_are_no_run() {
+    let server = RedisServer::start().await;
+    let (connection, seen) = connected(&server.url(), QUICK).await;
+    server.pause();
+    let calls: Vec<_> = (0..64)
+        .map(|_| {
+            let connection = connection.clone();
+            tokio::spawn(async move { get(&connection).await })
+        })
+        .collect();
+    for call in calls {
+        assert!(call.await.unwrap().unwrap_err().is_timeout());
+    }
+    server.resume();
+    comes_back(&connection).await;
+    assert_eq!(seen.count("disconnected"), 0, "{:?}", seen.all());
+}
+
+/// Counts what calls waited, however short, and acts on one response timeout of it.
+const STRICT: ConnectionPolicy =
+    QUICK.response_timeout(Duration::from_secs(1)).reconnect_after_timeouts(1);
+
+async fn hasty(connection: &Connection) -> bool {
+    timeout(Duration::from_millis(50), get(connection)).await.is_ok_and(|answer| answer.is_ok())
+}
+
+#[tokio::test]
 async fn callers_with_shorter_timeouts_of_their_own_notice_a_dropped_connection_too() {
     let server = RedisServer::start().await;
     let proxy = Proxy::start(server.port());
-    let (connection, _) = connected(&proxy.url(), QUICK).await;
-    let twin = QUICK.never_reconnect_after_timeouts();
-    let (twin, _) = connected(&proxy.url(), twin).await;
+    let (connection, seen) = connected(&proxy.url(), STRICT).await;
+    let (twin, unchanged) = connected(&proxy.url(), STRICT.never_reconnect_after_timeouts()).await;
     proxy.set_both(Flow::Drop, Scope::Established);
-    let hasty = async |connection: &Connection| {
-        timeout(BUDGET / 4, get(connection)).await.is_ok_and(|answer| answer.is_ok())
-    };
-    wait_for_async(SOON, "the connection is replaced", async || hasty(&connection).await).await;
-    for _ in 0..20 {
+    for _ in 0..25 {
+        hasty(&connection).await;
         assert!(!hasty(&twin).await, "without the run it stays dead");
     }
+    wait_for(SOON, "the connection is replaced", || seen.count("connected to") == 2).await;
+    assert_eq!(unchanged.all().len(), 1);
+    get(&connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn calls_given_up_do_not_count_once_a_reply_came() {
+    let server = RedisServer::start().await;
+    let (connection, seen) = connected(&server.url(), STRICT).await;
+    for _ in 0..25 {
+        server.pause();
+        assert!(!hasty(&connection).await);
+        server.resume();
+        let answer = cmd("GET").arg("key").query_async::<Value>(&mut connection.clone()).await;
+        answer.unwrap();
+    }
+    assert_eq!(seen.count("disconnected"), 0, "{:?}", seen.all());
 }
 
 #[tokio::test]
 async fn a_late_result_of_an_old_connection_leaves_the_new_one_alone() {
     let server = RedisServer::start().await;
     let proxy = Proxy::start(server.port());
-    let policy = QUICK.response_timeout(Duration::from_secs(1)).reconnect_after_timeouts(1);
+    let policy = QUICK.response_timeout(Duration::from_secs(3)).reconnect_after_timeouts(1);
     let (connection, seen) = connected(&proxy.url(), policy).await;
+    let old_id = client_id(&connection).await.unwrap();
     proxy.set_both(Flow::Hold, Scope::Established);
     let old = tokio::spawn({
         let connection = connection.clone();
         async move { cmd("GET").arg("key").query_async::<Value>(&mut connection.clone()).await }
     });
     wait_for(SOON, "the call is on its way", || proxy.counts().held > 0).await;
-    let given_up = (0..30).map(|_| {
+    let given_up = (0..80).map(|_| {
         let mut connection = connection.clone();
         tokio::spawn(async move {
             let get = cmd("GET");
@@ -256,7 +312,9 @@ async fn a_late_result_of_an_old_connection_leaves_the_new_one_alone() {
     wait_for(SOON, "another connection is made", || seen.count("connected to") == 2).await;
     let id = client_id(&connection).await.unwrap();
     assert!(!old.is_finished(), "the old call is still in flight");
-    assert!(old.await.unwrap().unwrap_err().is_timeout());
+    server.cli(&["CLIENT", "KILL", "ID", &old_id.to_string()]).await;
+    proxy.set_both(Flow::Pass, Scope::All);
+    assert!(old.await.unwrap().unwrap_err().is_connection_dropped());
     assert_eq!(client_id(&connection).await.unwrap(), id);
     assert_eq!(seen.count("connected to"), 2);
 }
@@ -387,6 +445,17 @@ async fn a_call_during_the_first_connect_fails_as_soon_as_that_does() {
     let error = cmd("GET").arg("key").query_async::<Value>(&mut connection.clone()).await;
     assert!(Stack::refusal::<Disconnected>(&error.unwrap_err()).is_some());
     assert!(started.elapsed() < SOON / 2);
+}
+
+#[tokio::test]
+async fn the_longest_response_timeout_there_is_does_not_panic() {
+    let server = RedisServer::start().await;
+    let policy = ConnectionPolicy::DEFAULT
+        .response_timeout(Duration::MAX)
+        .connect_timeout(Duration::MAX)
+        .backoff(Backoff::fixed(Duration::MAX));
+    let (connection, _) = connected(&server.url(), policy).await;
+    get(&connection).await.unwrap();
 }
 
 #[tokio::test]

@@ -26,7 +26,9 @@ use redis::{
 use support::{Port, RedisServer, wait_for_async};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_failover::{
-    BoxError, Classify, Outcome,
+    BoxError, Circuit, CircuitBreakerLayer, Classify, ErrorsAreFailures, FallbackLayer, Outcome,
+    circuit_breaker::{Open, Policy, State},
+    fallback,
     redis::{Connection, RedisService, Stack, Unavailable, Verdict},
 };
 
@@ -189,6 +191,95 @@ async fn a_timeout_of_the_stack_may_have_run() {
     assert!(Stack::refusal::<tower::timeout::error::Elapsed>(&error).is_some());
     assert!(Unavailable::may_have_run(&error));
     assert_eq!(Verdict::of(&error), Verdict::Unavailable);
+}
+
+fn brittle(name: &'static str) -> Circuit {
+    Circuit::builder(name).policy(Policy::consecutive(1)).build()
+}
+
+#[tokio::test]
+async fn a_whole_stack_with_a_circuit_takes_commands_pipelines_and_scripts() {
+    let server = RedisServer::start().await;
+    let circuit = brittle("redis");
+    let stack = ServiceBuilder::new()
+        .layer(CircuitBreakerLayer::new(circuit.clone()).classify(Unavailable))
+        .timeout(SOON)
+        .service(RedisService::new(Connection::open(server.url()).unwrap().spawn()));
+    let mut redis = Stack::new(stack);
+    behaves_like_a_connection(redis.clone()).await;
+    assert_eq!(circuit.state(), State::Closed, "errors of the caller's own do not count");
+
+    circuit.force_open();
+    let refused = [
+        redis.get::<_, String>("n").await.unwrap_err(),
+        pipe().get("n").query_async::<Value>(&mut redis).await.unwrap_err(),
+    ];
+    for error in refused {
+        assert_eq!(Stack::refusal::<Open>(&error).unwrap().circuit(), "redis");
+        assert!(error.is_connection_refusal());
+        assert!(!Unavailable::may_have_run(&error));
+        assert_eq!(Verdict::of(&error), Verdict::Unavailable);
+    }
+}
+
+#[tokio::test]
+async fn errors_of_the_callers_own_never_open_a_circuit_and_a_dead_server_does() {
+    let mut server = RedisServer::start().await;
+    server.cli(&["SET", "text", "1"]).await;
+    let connection = Connection::open(server.url()).unwrap().spawn();
+    let (circuit, twin) = (brittle("redis"), brittle("twin"));
+    let layer = CircuitBreakerLayer::new(circuit.clone()).classify(Unavailable);
+    let mut redis = Stack::new(
+        ServiceBuilder::new().layer(layer).service(RedisService::new(connection.clone())),
+    );
+    let layer = CircuitBreakerLayer::new(twin.clone()).classify(ErrorsAreFailures);
+    let mut blind =
+        Stack::new(ServiceBuilder::new().layer(layer).service(RedisService::new(connection)));
+    for _ in 0..10_000 {
+        let error = redis.lpush::<_, _, u64>("text", 1).await.unwrap_err();
+        assert_eq!(error.code(), Some("WRONGTYPE"));
+    }
+    assert_eq!(circuit.state(), State::Closed);
+    blind.lpush::<_, _, u64>("text", 1).await.unwrap_err();
+    assert_eq!(twin.state(), State::Open, "without the classifier it opens");
+    server.kill();
+    redis.get::<_, String>("text").await.unwrap_err();
+    assert_eq!(circuit.state(), State::Open);
+}
+
+#[tokio::test]
+async fn a_fallback_answers_commands_and_pipelines_while_the_server_is_dead() {
+    let mut server = RedisServer::start().await;
+    server.cli(&["SET", "text", "1"]).await;
+    let connection = Connection::open(server.url()).unwrap().spawn();
+    let circuit = brittle("redis");
+    let breaker = CircuitBreakerLayer::new(circuit.clone()).classify(Unavailable);
+    let commands = ServiceBuilder::new()
+        .layer(FallbackLayer::new(fallback::Value::with(|| Value::Nil)).classify(Unavailable))
+        .layer(breaker.clone())
+        .service(RedisService::new(connection.clone()));
+    let pipelines = ServiceBuilder::new()
+        .layer(FallbackLayer::new(fallback::Value::with(|| vec![Value::Nil])).classify(Unavailable))
+        .layer(breaker)
+        .service(RedisService::new(connection));
+    let mut redis = Stack::split(commands, pipelines);
+    let mut pipeline = pipe();
+    pipeline.get("text");
+    assert_eq!(redis.get::<_, Option<u32>>("text").await.unwrap(), Some(1));
+    assert_eq!(redis.lpush::<_, _, u64>("text", 1).await.unwrap_err().code(), Some("WRONGTYPE"));
+    server.kill();
+    for _ in 0..3 {
+        assert_eq!(redis.get::<_, Option<u32>>("text").await.unwrap(), None);
+        let (text,): (Option<u32>,) = pipeline.query_async(&mut redis).await.unwrap();
+        assert_eq!(text, None);
+    }
+    assert_eq!(circuit.state(), State::Open);
+    server.restart().await;
+    server.cli(&["SET", "text", "2"]).await;
+    wait_for_async(SOON, "the server answers again", async || {
+        redis.get::<_, Option<u32>>("text").await.unwrap() == Some(2)
+    })
+    .await;
 }
 
 /// Ready only at the second poll; counts calls that were not preceded by readiness.

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Builder, Call, Open, Permit, Policy, PolicyError, Snapshot, slot::Slot};
 use crate::{
-    ErrorsAreFailures,
+    BoxError, ErrorsAreFailures,
     event::{Name, Observers},
     gate::{Guard, Waiters},
     logic::{
@@ -32,6 +32,19 @@ use crate::{
 pub struct Circuit {
     slot: &'static Slot,
     lease: Arc<Lease>,
+}
+
+/// What would be lost with a circuit, least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stake {
+    /// It is closed, or its forced state is over.
+    Nothing,
+    /// It lets its next probe through.
+    Probing,
+    /// Its open time runs.
+    Refusing,
+    /// A hand forced it, and that lasts.
+    Forced,
 }
 
 /// Held by every handle; the last one gives the slot back.
@@ -183,6 +196,23 @@ impl Circuit {
         Arc::strong_count(&self.lease) > 1
     }
 
+    /// What would be lost with this circuit. Tells no observer, so a lock may be held.
+    pub(super) fn stake(&self, now: Moment) -> Stake {
+        self.slot.glance(|breaker| {
+            let lasts = breaker.lasts_until().is_some_and(|until| now < until);
+            match breaker.state() {
+                State::Open if lasts => Stake::Refusing,
+                State::Open | State::HalfOpen => Stake::Probing,
+                State::ForcedOpen | State::ForcedClosed | State::MetricsOnly if lasts => {
+                    Stake::Forced
+                }
+                State::Closed | State::ForcedOpen | State::ForcedClosed | State::MetricsOnly => {
+                    Stake::Nothing
+                }
+            }
+        })
+    }
+
     fn change(&self, act: impl FnOnce(&mut Breaker, Moment) -> Option<Change>) {
         self.slot.decide(|breaker, setting: Setting<'_>| ((), act(breaker, setting.now)));
     }
@@ -195,9 +225,25 @@ impl Circuit {
         }
     }
 
-    #[inline]
+    #[cold]
     fn open(&self, until: Moment) -> Open {
         Open::new(self.lease.name.clone(), until)
+    }
+
+    #[cold]
+    fn refusal_now(&self) -> Option<BoxError> {
+        self.slot.shut_until().map(|until| self.boxed_open(until))
+    }
+
+    #[cold]
+    fn late_refusal(&self, until: Moment) -> BoxError {
+        self.boxed_open(until)
+    }
+
+    /// Made here and not by the gate, so that the error is never moved.
+    #[inline]
+    fn boxed_open(&self, until: Moment) -> BoxError {
+        Box::new(Open::new(self.lease.name.clone(), until))
     }
 
     #[inline]
@@ -208,16 +254,19 @@ impl Circuit {
 
 impl<Request> Guard<Request> for Circuit {
     type Pass = Permit;
-    type Rejection = Open;
+    type Rejection = BoxError;
 
     #[inline]
-    fn refusal(&self) -> Option<Open> {
-        self.slot.shut_until().map(|until| self.open(until))
+    fn refusal(&self) -> Option<BoxError> {
+        if self.slot.is_shut() { self.refusal_now() } else { None }
     }
 
     #[inline]
-    fn admit(&self, _: &Request) -> Result<Permit, Open> {
-        self.ask()
+    fn admit(&self, _: &Request) -> Result<Permit, BoxError> {
+        match self.slot.admit() {
+            Ok(ticket) => Ok(Permit::new(self.slot, ticket)),
+            Err(refusal) => Err(self.late_refusal(refusal.until)),
+        }
     }
 
     #[inline]

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Builder, Circuit, State};
+use super::{Builder, Circuit, circuit::Stake};
 use crate::{clock, logic::Moment};
 
 /// Circuits by key (per host, per tenant): made on demand, bounded, forgotten when idle.
@@ -20,9 +20,11 @@ use crate::{clock, logic::Moment};
 /// | [`capacity`](Self::capacity) | circuits | 10,000 | at least 1 |
 /// | [`idle_for`](Self::idle_for) | time | 10 min | any |
 ///
-/// A circuit is idle when nobody asked for it for that long. When a new key finds the map full, idle
-/// circuits go, and if there are none, the one that was unused longest: closed ones first, then
-/// those that nobody holds a handle to. A cheap clone shares the same circuits.
+/// A circuit is idle when nobody asked for it for that long, nobody holds a handle to it, and it is
+/// neither forced nor within its open time. When a new key finds the map full, idle circuits go, and
+/// if there are none, the one with the least to lose (closed before half-open before open before
+/// forced), among these one that nobody holds a handle to, among these the one that was unused
+/// longest. A cheap clone shares the same circuits.
 pub struct Circuits<K> {
     map: Arc<RwLock<HashMap<K, Entry>>>,
     make: Arc<dyn Fn(&K) -> Builder + Send + Sync>,
@@ -149,11 +151,7 @@ where
             let oldest = map
                 .iter()
                 .min_by_key(|(_, entry)| {
-                    (
-                        entry.circuit.state() != State::Closed,
-                        entry.circuit.is_shared(),
-                        entry.used(),
-                    )
+                    (entry.circuit.stake(now), entry.circuit.is_shared(), entry.used())
                 })
                 .map(|(key, _)| key.clone());
             match oldest {
@@ -165,8 +163,11 @@ where
     }
 
     fn take_idle(&self, map: &mut HashMap<K, Entry>, now: Moment) -> Vec<Entry> {
-        let idle =
-            |entry: &Entry| now - entry.used() >= self.idle_for && !entry.circuit.is_shared();
+        let idle = |entry: &Entry| {
+            now - entry.used() >= self.idle_for
+                && !entry.circuit.is_shared()
+                && entry.circuit.stake(now) <= Stake::Probing
+        };
         let keys: Vec<K> =
             map.iter().filter(|(_, entry)| idle(entry)).map(|(key, _)| key.clone()).collect();
         keys.iter().filter_map(|key| map.remove(key)).collect()

@@ -104,6 +104,7 @@
 //! fast. Balance below the breaker, or count refusals as load.
 
 mod builder;
+mod bulletin;
 mod call;
 mod circuit;
 mod circuits;

@@ -1,16 +1,12 @@
 use std::{
-    collections::VecDeque,
-    fmt,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use super::bulletin::Bulletin;
 use crate::{
     Outcome, clock,
-    event::{Event, Name, Observers, Transition},
+    event::{Name, Observers},
     gate::Waiters,
     logic::{
         Cause, Moment, Policy,
@@ -26,24 +22,21 @@ use crate::{
 /// shared count would cost every call more than all the rest. When the last handle of a circuit is
 /// dropped, its slot goes back to a pool and serves another circuit. Periods are never used twice,
 /// so what is still out from the earlier circuit is void.
+#[derive(Debug)]
 pub(super) struct Slot {
     sign: Sign,
     meter: Meter,
-    refusals_wanted: AtomicBool,
     waiters: Waiters,
+    bulletin: Bulletin,
     control: Mutex<Control>,
 }
 
 /// What only changes with the lock held.
+#[derive(Debug)]
 struct Control {
     breaker: Breaker,
     policy: Policy,
     name: Name,
-    observers: Observers,
-    /// Transitions not told yet, in their order.
-    outbox: VecDeque<Transition>,
-    /// Somebody is telling them.
-    telling: bool,
 }
 
 static POOL: Mutex<Vec<&'static Slot>> = Mutex::new(Vec::new());
@@ -53,14 +46,12 @@ impl Slot {
     pub(super) fn take(name: Name, policy: Policy, observers: Observers) -> &'static Self {
         let pooled = lock(&POOL).pop();
         let slot = pooled.unwrap_or_else(|| Box::leak(Box::new(Self::empty())));
-        slot.refusals_wanted.store(observers.want_refusals(), Ordering::Relaxed);
         slot.become_circuit(name, policy, observers);
         slot
     }
 
     /// Gives the slot back. What is still out is void from now on.
     pub(super) fn retire(&'static self) {
-        self.refusals_wanted.store(false, Ordering::Relaxed);
         self.become_circuit(Name::from(""), Policy::manual(), Observers::default());
         lock(&POOL).push(self);
     }
@@ -69,15 +60,12 @@ impl Slot {
         Self {
             sign: Sign::new(),
             meter: Meter::new(),
-            refusals_wanted: AtomicBool::new(false),
             waiters: Waiters::new(),
+            bulletin: Bulletin::default(),
             control: Mutex::new(Control {
                 breaker: Breaker::new(0),
                 policy: Policy::manual(),
                 name: Name::from(""),
-                observers: Observers::default(),
-                outbox: VecDeque::new(),
-                telling: false,
             }),
         }
     }
@@ -87,17 +75,20 @@ impl Slot {
         control.breaker = Breaker::new(control.breaker.period() + 1);
         control.policy = policy;
         control.name = name;
-        // User code may run when they are dropped: not under the lock.
-        let old =
-            (std::mem::replace(&mut control.observers, observers), control.outbox.split_off(0));
         self.meter.start(control.breaker.period(), &control.policy);
         self.publish(&control);
         drop(control);
-        drop(old);
+        self.bulletin.become_that_of(observers);
     }
 
     pub(super) fn waiters(&self) -> &Waiters {
         &self.waiters
+    }
+
+    /// Whether a look at the time could tell that every call is refused now.
+    #[inline]
+    pub(super) fn is_shut(&self) -> bool {
+        self.sign.is_shut()
     }
 
     /// When a refusal ends, if every call would be refused now.
@@ -111,17 +102,21 @@ impl Slot {
 
     #[inline]
     pub(super) fn admit(&self) -> Result<Ticket, Refusal> {
-        match self.sign.read() {
-            (period, Face::Closed) => Ok(Ticket { period, probe: 0 }),
-            (_, Face::Free) => Ok(Ticket::UNCOUNTED),
-            (_, Face::Shut(until)) if is_ahead(until) => Err(Refusal { until }),
-            (_, Face::Shut(_) | Face::Ask) => self.ask(),
+        match self.sign.closed() {
+            Some(period) => Ok(Ticket { period, probe: 0 }),
+            None => self.ask(),
         }
     }
 
     #[cold]
+    #[inline(never)]
     fn ask(&self) -> Result<Ticket, Refusal> {
-        self.decide(Breaker::admit)
+        match self.sign.read() {
+            (period, Face::Closed) => Ok(Ticket { period, probe: 0 }),
+            (_, Face::Free) => Ok(Ticket::UNCOUNTED),
+            (_, Face::Shut(until)) if is_ahead(until) => Err(Refusal { until }),
+            (_, Face::Shut(_) | Face::Ask) => self.decide(Breaker::admit),
+        }
     }
 
     /// When a call began, or `NEVER` if the policy does not need to know.
@@ -132,6 +127,20 @@ impl Slot {
 
     #[inline]
     pub(super) fn settle(
+        &self,
+        ticket: Ticket,
+        began: Moment,
+        outcome: Outcome,
+        retry_after: Option<Duration>,
+    ) {
+        let idle = outcome == Outcome::Success && ticket.probe == 0;
+        if !(idle && self.meter.passes_over_successes()) {
+            self.count(ticket, began, outcome, retry_after);
+        }
+    }
+
+    #[inline(never)]
+    fn count(
         &self,
         ticket: Ticket,
         began: Moment,
@@ -210,7 +219,11 @@ impl Slot {
         } else {
             self.meter.configure(&policy);
         }
-        self.publish(&control);
+        let shut = self.publish(&control);
+        drop(control);
+        if shut {
+            self.waiters.wake();
+        }
     }
 
     pub(super) fn policy(&self) -> Policy {
@@ -222,6 +235,11 @@ impl Slot {
         self.decide(|breaker, setting| (look(breaker, &self.meter, setting), None))
     }
 
+    /// Looks at the state as it was left: changes nothing, so no observer is told.
+    pub(super) fn glance<T>(&self, look: impl FnOnce(&Breaker) -> T) -> T {
+        look(&lock(&self.control).breaker)
+    }
+
     /// Changes the state by an act of the breaker: shows the new face, then wakes who waits, then
     /// tells the observers, the last two without the lock.
     pub(super) fn decide<T>(
@@ -230,7 +248,7 @@ impl Slot {
     ) -> T {
         let random = fastrand::f64();
         let mut control = lock(&self.control);
-        let Control { breaker, policy, name, outbox, .. } = &mut *control;
+        let Control { breaker, policy, name } = &mut *control;
         let setting = Setting { policy, now: clock::now(), random };
         let before = breaker.period();
         let by_time = breaker.pass_time(setting);
@@ -238,24 +256,18 @@ impl Slot {
         if breaker.period() != before && breaker.is_counting() {
             self.meter.start(breaker.period(), policy);
         }
-        let changes = [by_time, by_act].into_iter().flatten();
-        outbox.extend(changes.map(|change| Transition {
-            circuit: name.clone(),
-            from: change.from,
-            to: change.to,
-            cause: change.cause,
-            lasts_for: change.lasts_for,
-            metrics_only: change.metrics_only,
-            at: clock::wall(),
-        }));
-        let news = !outbox.is_empty();
+        let mut news = false;
+        for change in [by_time, by_act].into_iter().flatten() {
+            self.bulletin.post(name, change);
+            news = true;
+        }
         let shut = self.publish(&control);
         drop(control);
         if shut {
             self.waiters.wake();
         }
         if news {
-            self.tell();
+            self.bulletin.tell();
         }
         answer
     }
@@ -268,38 +280,12 @@ impl Slot {
         matches!(face, Face::Shut(_)) && old != face
     }
 
-    /// Tells the observers what is in the outbox, unless somebody further up the stack or on
-    /// another thread is at it already: so they hear of transitions in their order.
-    #[cold]
-    fn tell(&self) {
-        let mut control = lock(&self.control);
-        if control.telling {
-            return;
-        }
-        while let Some(transition) = control.outbox.pop_front() {
-            control.telling = true;
-            let observers = control.observers.clone();
-            drop(control);
-            observers.tell(&Event::Transition(&transition));
-            drop(observers);
-            control = lock(&self.control);
-        }
-        control.telling = false;
-    }
-
     /// Tells those who want to know that a call was refused.
     #[inline]
     pub(super) fn tell_refused(&self, circuit: &Name) {
-        if self.refusals_wanted.load(Ordering::Relaxed) {
-            self.tell_refusal(circuit);
+        if self.bulletin.wants_refusals() {
+            self.bulletin.tell_refusal(circuit, self.retry_after());
         }
-    }
-
-    #[cold]
-    fn tell_refusal(&self, circuit: &Name) {
-        let observers = lock(&self.control).observers.clone();
-        let retry_after = self.retry_after();
-        observers.tell(&Event::Refused { circuit, retry_after });
     }
 
     /// How long until a call may pass, or `None` if that takes a hand.
@@ -327,10 +313,4 @@ fn is_ahead(until: Moment) -> bool {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl fmt::Debug for Slot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot").field("sign", &self.sign).finish_non_exhaustive()
-    }
 }

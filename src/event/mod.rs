@@ -2,7 +2,7 @@
 //!
 //! Observers are called outside every lock, after the new state is visible, in the order of the
 //! transitions of a circuit. One that panics is passed over; one that calls back into what told it
-//! harms nothing. Layers never log and never count: [`Log`] does the first over `tracing` (feature
+//! harms nothing. Layers never log and never count: `Log` does the first over `tracing` (feature
 //! `tracing`), [`History`] keeps the past.
 //!
 //! ```

@@ -13,7 +13,7 @@ use crate::{
 /// | parameter | is | set by |
 /// |---|---|---|
 /// | `F` | the strategy | [`new`](Self::new) |
-/// | `E` | the error of the inner service; inferred | |
+/// | `E` | the error of the inner service | inferred from it |
 /// | `C` | which results are failures | [`classify`](Self::classify), [`only_when_open`](Self::only_when_open) |
 /// | `O` | whether answers say where they came from | [`served`](Self::served) |
 /// | `L` | the layers between the fallback and the service | [`inner_within`](Self::inner_within), `after_retries` |

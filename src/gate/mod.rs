@@ -42,8 +42,8 @@
 //!
 //! A gate that refuses is ready at once: `poll_ready` asks [`Guard::refusal`] before the inner
 //! service, and what it decides, `call` does. A task that waits for the inner service is woken when
-//! the gate shuts ([`Guard::waiters`]). An error of the inner `poll_ready` is charged to the guard
-//! ([`Guard::charge`]).
+//! the gate shuts ([`Guard::waiters`]). An error or a panic of the inner `poll_ready` is charged to
+//! the guard ([`Guard::charge`]).
 //!
 //! # Settling
 //!
@@ -58,6 +58,7 @@ mod layer;
 mod pass;
 mod service;
 mod settle;
+mod unready;
 mod waiters;
 
 pub(crate) use self::held::Held;

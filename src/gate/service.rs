@@ -2,7 +2,7 @@ use std::task::{Context, Poll};
 
 use tower_service::Service;
 
-use super::{AtHead, Guard, Held, Settle, Waiter, future::ResponseFuture};
+use super::{AtHead, Guard, Held, Settle, Waiter, future::ResponseFuture, unready::Unready};
 use crate::BoxError;
 
 /// Asks a guard before each call; the inner service is touched only if it says yes.
@@ -97,7 +97,7 @@ where
         if self.refuses() {
             return Poll::Ready(Ok(()));
         }
-        match self.inner.poll_ready(cx) {
+        match Unready::run(&self.guard, || self.inner.poll_ready(cx)) {
             Poll::Ready(Ok(())) => {
                 self.waiter.rest();
                 Poll::Ready(Ok(()))
@@ -121,9 +121,7 @@ where
 
     #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
-        if self.refused.is_some()
-            && let Some(refused) = self.refused.take()
-        {
+        if let Some(refused) = self.refused.take() {
             self.guard.refused();
             return ResponseFuture::refused(refused);
         }
@@ -155,11 +153,17 @@ impl<S, G, J> Gate<S, G, J> {
             }
             None => {
                 if self.refused.is_some() {
-                    self.refused = None;
+                    self.unrefuse();
                 }
                 false
             }
         }
+    }
+
+    /// The gate opened again before the refused call was made.
+    #[cold]
+    fn unrefuse(&mut self) {
+        self.refused = None;
     }
 
     #[cold]

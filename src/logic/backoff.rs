@@ -88,7 +88,8 @@ impl Backoff {
         let growth = self.factor.powi(failures.saturating_sub(1).min(10_000) as i32);
         let wait = (self.first.as_secs_f64() * growth).min(self.cap.as_secs_f64());
         let kept = 1.0 - self.jitter.get() * random.clamp(0.0, 1.0);
-        Duration::from_secs_f64(wait * kept).min(self.cap)
+        // The longest durations round up to one that there is not.
+        Duration::try_from_secs_f64(wait * kept).map_or(self.cap, |wait| wait.min(self.cap))
     }
 }
 
@@ -117,6 +118,55 @@ mod tests {
     fn a_long_outage_does_not_overflow() {
         let backoff = Backoff::growing(SECOND, Duration::MAX / 2).factor(1e300);
         assert!(backoff.wait(u32::MAX, 0.0) <= backoff.longest());
+    }
+
+    #[test]
+    fn the_longest_wait_there_is_does_not_panic() {
+        let forever = Backoff::fixed(Duration::MAX);
+        assert_eq!(forever.wait(1, 0.0), Duration::MAX);
+        assert_eq!(Backoff::growing(SECOND, Duration::MAX).wait(u32::MAX, 0.0), Duration::MAX);
+        let half = forever.jitter(Ratio::percent(100)).wait(1, 0.5);
+        assert!(half < Duration::MAX.mul_f64(0.51));
+    }
+
+    #[test]
+    fn jitter_takes_away_its_share_and_no_more() {
+        let backoff = Backoff::fixed(10 * SECOND).jitter(Ratio::percent(20));
+        assert_eq!(backoff.wait(1, 0.0), 10 * SECOND);
+        assert_eq!(backoff.wait(1, 0.5), 9 * SECOND);
+        assert_eq!(backoff.wait(1, 1.0), 8 * SECOND);
+        assert_eq!(backoff.wait(1, 2.0), 8 * SECOND);
+    }
+
+    #[test]
+    fn a_wait_grows_by_the_factor_that_was_set() {
+        let backoff = Backoff::growing(SECOND, 100 * SECOND).factor(3.0);
+        let waits: Vec<_> = (0..=5).map(|n| backoff.wait(n, 0.0).as_secs()).collect();
+        assert_eq!(waits, [1, 1, 3, 9, 27, 81]);
+    }
+
+    #[test]
+    #[should_panic(expected = "above zero")]
+    fn a_wait_of_nothing_is_refused() {
+        let _ = Backoff::fixed(Duration::ZERO);
+    }
+
+    #[test]
+    #[should_panic(expected = "not below its first wait")]
+    fn a_cap_below_the_first_wait_is_refused() {
+        let _ = Backoff::growing(2 * SECOND, SECOND);
+    }
+
+    #[test]
+    #[should_panic(expected = "at least 1")]
+    fn a_factor_that_shrinks_is_refused() {
+        let _ = Backoff::fixed(SECOND).factor(0.99);
+    }
+
+    #[test]
+    #[should_panic(expected = "finite")]
+    fn a_factor_without_end_is_refused() {
+        let _ = Backoff::fixed(SECOND).factor(f64::INFINITY);
     }
 
     proptest! {

@@ -3,8 +3,12 @@
 //! It decides everything but the counting of a closed circuit, which [`Meter`](super::meter::Meter)
 //! does without a lock. Its [`Face`] is what callers see without asking it.
 
+mod probing;
+mod ramp;
+
 use std::time::Duration;
 
+use self::{probing::Probing, ramp::Ramp};
 use super::{Cause, Moment, Policy, State};
 
 /// The state machine of a circuit.
@@ -30,27 +34,6 @@ enum Phase {
     Closed(Option<Ramp>),
     Open { until: Moment },
     HalfOpen(Probing),
-}
-
-/// Admits a growing share of calls: each adds the share to a credit, and a whole one passes.
-#[derive(Debug)]
-struct Ramp {
-    since: Moment,
-    until: Moment,
-    credit: f64,
-}
-
-#[derive(Debug, Default)]
-struct Probing {
-    in_flight: Vec<Probe>,
-    issued: u32,
-    successes: u32,
-}
-
-#[derive(Debug)]
-struct Probe {
-    id: u32,
-    deadline: Moment,
 }
 
 /// The right to make a call, and the period that issued it.
@@ -138,8 +121,19 @@ impl Breaker {
 
     pub(crate) fn probes_in_flight(&self) -> usize {
         match self.phase() {
-            Some(Phase::HalfOpen(probing)) => probing.in_flight.len(),
+            Some(Phase::HalfOpen(probing)) => probing.in_flight(),
             Some(Phase::Closed(_) | Phase::Open { .. }) | None => 0,
+        }
+    }
+
+    /// The end of a refusal or of a forced state.
+    pub(crate) fn lasts_until(&self) -> Option<Moment> {
+        match &self.state {
+            Mode::ForcedOpen { until }
+            | Mode::ForcedClosed { until }
+            | Mode::MetricsOnly { until, .. }
+            | Mode::Automatic(Phase::Open { until }) => Some(*until),
+            Mode::Automatic(Phase::Closed(_) | Phase::HalfOpen(_)) => None,
         }
     }
 
@@ -236,8 +230,7 @@ impl Breaker {
             return None;
         }
         let Some(Phase::HalfOpen(probing)) = self.phase_mut() else { return None };
-        let place = probing.in_flight.iter().position(|probe| probe.id == ticket.probe)?;
-        probing.in_flight.swap_remove(place);
+        probing.end(ticket.probe)?;
         match verdict {
             Verdict::Ignored => None,
             Verdict::Failure => self.open(Cause::ProbeFailed, setting, retry_after),
@@ -376,41 +369,5 @@ impl Phase {
     }
 }
 
-impl Ramp {
-    /// The share that passes at once, so that a quiet service is not shut out for long.
-    const FLOOR: f64 = 0.1;
-
-    fn new(now: Moment, ramp_for: Duration) -> Self {
-        Self { since: now, until: now + ramp_for, credit: 1.0 }
-    }
-
-    fn refusal(&mut self, now: Moment) -> Option<Refusal> {
-        let share = (now - self.since).as_secs_f64() / (self.until - self.since).as_secs_f64();
-        self.credit += share.max(Self::FLOOR);
-        if self.credit >= 1.0 {
-            self.credit -= 1.0;
-            return None;
-        }
-        Some(Refusal { until: self.until })
-    }
-}
-
-impl Probing {
-    /// `None` if a place is free; else the deadline that frees the next one.
-    fn refusal(&self, policy: &Policy) -> Option<Refusal> {
-        if self.in_flight.len() < policy.probes as usize {
-            return None;
-        }
-        self.in_flight.iter().map(|probe| Refusal { until: probe.deadline }).min_by_key(|r| r.until)
-    }
-
-    fn issue(&mut self, Setting { policy, now, random: _ }: Setting<'_>) -> u32 {
-        self.issued += 1;
-        self.in_flight.push(Probe { id: self.issued, deadline: now + policy.probe_deadline });
-        self.issued
-    }
-
-    fn is_overdue(&self, now: Moment) -> bool {
-        self.in_flight.iter().any(|probe| probe.deadline <= now)
-    }
-}
+#[cfg(all(test, not(tower_failover_loom)))]
+mod tests;

@@ -4,7 +4,7 @@ use super::{
     Cause, Moment, Ratio, nanos,
     policy::{Cancelled, Policy, Rate},
     streak::Streak,
-    sync::{AtomicU32, AtomicU64, Ordering},
+    sync::{AtomicU32, AtomicU64, Ordering, fence},
     window::{SlidingWindow, Tally},
 };
 
@@ -117,6 +117,13 @@ impl Meter {
         }
     }
 
+    /// Whether a success would change nothing, in whatever period.
+    #[inline]
+    pub(crate) fn passes_over_successes(&self) -> bool {
+        self.criteria.load(Ordering::Relaxed) & (FAILURE_RATE | SLOW_RATE) == 0
+            && self.streak.count() == 0
+    }
+
     /// Counts a call of `period`; returns the criterion that is now met, if this call counts
     /// against it.
     #[inline]
@@ -132,19 +139,20 @@ impl Meter {
         if criteria & SLOW_RATE != 0 {
             let slow = took.is_some_and(|took| self.is_slow(took));
             self.slow.record(period, slow, &now);
-            if slow && self.slow_limit.is_met_by(self.slow.tally(period, &now)) {
+            if slow && self.slow_limit.is_met_by(&self.slow, period, &now) {
                 cause = Some(Cause::SlowCallRate);
             }
         }
         if criteria & FAILURE_RATE != 0 {
             self.failures.record(period, failed, &now);
-            if failed && self.failure_limit.is_met_by(self.failures.tally(period, &now)) {
+            if failed && self.failure_limit.is_met_by(&self.failures, period, &now) {
                 cause = Some(Cause::FailureRate);
             }
         }
         if !failed {
             self.streak.success(period);
         } else if let Some(row) = self.streak.failure(period)
+            && criteria & ROW != 0
             && row >= self.row.load(Ordering::Relaxed)
         {
             cause = Some(Cause::ConsecutiveFailures);
@@ -182,11 +190,24 @@ impl Limit {
         self.0.store(word, Ordering::Relaxed);
     }
 
+    /// Whether a window that a call was just recorded in meets the limit.
+    ///
+    /// The calls that meet a limit together may each look before they see the other in another
+    /// word; then none would trip. The fence lies between writing and looking, so that of any two
+    /// such calls the one whose fence is later sees what the other wrote.
     #[cold]
-    fn is_met_by(&self, tally: Tally) -> bool {
+    fn is_met_by(&self, window: &SlidingWindow, period: u64, now: impl FnOnce() -> Moment) -> bool {
+        fence(Ordering::SeqCst);
+        self.is_reached(window.tally(period, now))
+    }
+
+    fn is_reached(&self, tally: Tally) -> bool {
         let word = self.0.load(Ordering::Relaxed);
         let min_calls = word & u64::from(u32::MAX);
         let share = Ratio::from_millionths((word >> 32) as u32);
         tally.total >= min_calls && share.reached_by(tally.bad, tally.total)
     }
 }
+
+#[cfg(all(test, not(tower_failover_loom)))]
+mod tests;

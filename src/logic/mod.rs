@@ -4,6 +4,8 @@
 
 mod backoff;
 pub(crate) mod breaker;
+#[cfg(all(test, tower_failover_loom))]
+mod loom_tests;
 pub(crate) mod meter;
 mod moment;
 pub(crate) mod policy;
@@ -12,6 +14,8 @@ pub(crate) mod sign;
 mod state;
 mod streak;
 mod sync;
+#[cfg(all(test, not(tower_failover_loom)))]
+mod testing;
 mod window;
 
 pub use backoff::Backoff;

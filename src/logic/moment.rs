@@ -43,3 +43,19 @@ impl Sub for Moment {
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_stands_still_at_both_ends() {
+        let second = Duration::from_secs(1);
+        assert_eq!(Moment::NEVER + second, Moment::NEVER);
+        assert_eq!(Moment::ORIGIN + Duration::MAX, Moment::NEVER);
+        assert_eq!(Moment::ORIGIN - (Moment::ORIGIN + second), Duration::ZERO);
+        assert_eq!((Moment::ORIGIN + 3 * second) - (Moment::ORIGIN + second), 2 * second);
+        assert_eq!(nanos(second), 1_000_000_000);
+        assert_eq!(nanos(Duration::MAX), u64::MAX);
+    }
+}

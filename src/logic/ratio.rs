@@ -68,3 +68,39 @@ impl fmt::Debug for Ratio {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_outside_of_nothing_and_everything_is_none() {
+        for outside in [-0.1, 1.000_001, f64::NAN, f64::INFINITY] {
+            assert_eq!(Ratio::new(outside), None);
+        }
+        assert_eq!(Ratio::new(0.0), Some(Ratio::percent(0)));
+        assert_eq!(Ratio::new(1.0), Some(Ratio::percent(100)));
+        assert!(Ratio::percent(0).is_zero());
+        assert!(!Ratio::from_millionths(1).is_zero());
+        assert_eq!(Ratio::percent(25).get(), 0.25);
+        assert_eq!(format!("{:?}", Ratio::percent(25)), "25 %");
+    }
+
+    #[test]
+    #[should_panic(expected = "0 to 100 percent")]
+    fn more_than_everything_is_refused() {
+        let _ = Ratio::percent(101);
+    }
+
+    #[test]
+    fn a_share_is_reached_from_its_own_size_on() {
+        let third = Ratio::new(1.0 / 3.0).expect("a share");
+        assert_eq!(third.millionths(), 333_333);
+        assert!(third.reached_by(1, 3));
+        assert!(!third.reached_by(333_332, 1_000_000));
+        assert!(third.reached_by(333_333, 1_000_000));
+        assert!(Ratio::percent(100).reached_by(7, 7));
+        assert!(!Ratio::percent(100).reached_by(6, 7));
+        assert!(Ratio::percent(0).reached_by(0, 7));
+    }
+}

@@ -46,6 +46,19 @@ impl Sign {
         self.word.load(Ordering::Acquire) >> KIND_BITS
     }
 
+    /// The period, if the circuit is closed.
+    #[inline]
+    pub(crate) fn closed(&self) -> Option<u64> {
+        let word = self.word.load(Ordering::Acquire);
+        (word & KIND == CLOSED).then_some(word >> KIND_BITS)
+    }
+
+    /// Whether the face is [`Face::Shut`].
+    #[inline]
+    pub(crate) fn is_shut(&self) -> bool {
+        self.word.load(Ordering::Acquire) & KIND == SHUT
+    }
+
     #[inline]
     pub(crate) fn read(&self) -> (u64, Face) {
         let word = self.word.load(Ordering::Acquire);
@@ -58,3 +71,8 @@ impl Sign {
         (word >> KIND_BITS, face)
     }
 }
+
+#[cfg(all(test, tower_failover_loom))]
+mod loom_tests;
+#[cfg(all(test, not(tower_failover_loom)))]
+mod tests;

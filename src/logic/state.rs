@@ -94,3 +94,14 @@ impl fmt::Display for Cause {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_and_causes_are_shown_by_their_names() {
+        assert_eq!(State::HalfOpen.to_string(), "half_open");
+        assert_eq!(Cause::ProbeOverdue.to_string(), "probe overdue");
+    }
+}

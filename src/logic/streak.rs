@@ -17,7 +17,8 @@ impl Streak {
 
     /// Starts anew in `period`.
     pub(crate) fn start(&self, period: u64) {
-        self.0.store(period << 32, Ordering::Relaxed);
+        // A swap, as a store between the others' swaps is more than loom understands.
+        self.0.swap(period << 32, Ordering::Relaxed);
     }
 
     /// Ends the row. Writes nothing when there is none, so that threads do not share a cache line.
@@ -36,8 +37,15 @@ impl Streak {
     }
 
     /// The length of the row.
+    #[inline]
     pub(crate) fn count(&self) -> u32 {
         (self.0.load(Ordering::Relaxed) & COUNT) as u32
+    }
+
+    /// A row of this length already.
+    #[cfg(test)]
+    pub(super) fn at(period: u64, count: u32) -> Self {
+        Self(AtomicU64::new(period << 32 | u64::from(count)))
     }
 
     fn update(&self, period: u64, mut word: u64, next: impl Fn(u32) -> u32) -> Option<u32> {
@@ -55,3 +63,8 @@ impl Streak {
         }
     }
 }
+
+#[cfg(all(test, tower_failover_loom))]
+mod loom_tests;
+#[cfg(all(test, not(tower_failover_loom)))]
+mod tests;

@@ -22,8 +22,9 @@ const WORDS: usize =
 ///
 /// *Last T seconds*: ten slices in a ring. A word holds a slice: the part of the period (8 bits),
 /// its lap around the ring (16), and the two counts (20 each; at the brim both are halved). Whoever
-/// finds a slice of an earlier lap begins it anew. A slice would be taken for a new one only if it
-/// saw no call for exactly a multiple of 65,536 laps.
+/// finds a slice of an earlier lap begins it anew; whose clock is a lap behind does not count. A slice
+/// would be taken for another lap's only if it saw no call for exactly a multiple of 65,536 laps, or
+/// one less; and who is more than a lap behind makes it forget the calls of a slice.
 ///
 /// *Last N calls*: a ring of bits. `head` counts calls; each call claims the next place there, then
 /// writes its bit. A word holds 32 places beside 32 bits of the period. A writer that falls a whole
@@ -34,9 +35,11 @@ pub(crate) struct SlidingWindow {
     slice: AtomicU64,
     /// The number of calls, or 0 in a window of time.
     calls: AtomicU64,
-    /// Calls: 16 bits of the period and 48 of the number of calls. Time: the latest slice, as a
-    /// hint that saves a division.
+    /// In a window of calls: 16 bits of the period and 48 of the number of calls.
     head: AtomicU64,
+    /// In a window of time: the latest slice, which saves a division. Not in `head`, because a late
+    /// call writes it in whatever period.
+    hint: AtomicU64,
     words: [AtomicU64; WORDS],
 }
 
@@ -53,6 +56,7 @@ impl SlidingWindow {
             slice: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             head: AtomicU64::new(0),
+            hint: AtomicU64::new(0),
             words: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
@@ -65,10 +69,11 @@ impl SlidingWindow {
         };
         self.slice.store(slice, Ordering::Relaxed);
         self.calls.store(calls, Ordering::Relaxed);
-        self.head.store(if calls > 0 { Head::start(period) } else { 0 }, Ordering::Relaxed);
+        self.head.swap(Head::start(period), Ordering::Relaxed);
         let empty = if calls > 0 { Bits::start(period) } else { Slice::empty(period) };
+        // Swaps, as stores between the others' swaps are more than loom understands.
         for word in &self.words {
-            word.store(empty, Ordering::Relaxed);
+            word.swap(empty, Ordering::Relaxed);
         }
     }
 
@@ -129,16 +134,16 @@ impl SlidingWindow {
     #[inline]
     fn tick(&self, now: Moment) -> u64 {
         let slice = self.slice.load(Ordering::Relaxed).max(1);
-        let hint = self.head.load(Ordering::Relaxed);
+        let hint = self.hint.load(Ordering::Relaxed);
         if now.as_nanos().wrapping_sub(hint.wrapping_mul(slice)) < slice {
             return hint;
         }
         let tick = now.as_nanos() / slice;
-        self.head.store(tick, Ordering::Relaxed);
+        self.hint.store(tick, Ordering::Relaxed);
         tick
     }
 
-    #[inline]
+    #[inline(never)]
     fn record_call(&self, period: u64, bad: bool, calls: u64) {
         let mut head = self.head.load(Ordering::Relaxed);
         let place = loop {
@@ -215,13 +220,15 @@ impl Slice {
         word & Self::COUNT
     }
 
+    #[cold]
+    const fn halve(word: u64) -> u64 {
+        word & Self::TAGS | (Self::bad(word) / 2) << 20 | Self::total(word) / 2
+    }
+
     const fn count(word: u64, bad: bool) -> u64 {
-        let (mut bads, mut total) = (Self::bad(word), Self::total(word));
-        if total == Self::COUNT {
-            bads /= 2;
-            total /= 2;
-        }
-        word & Self::TAGS | (bads + bad as u64) << 20 | (total + 1)
+        let full = Self::total(word) == Self::COUNT;
+        let room = if full { Self::halve(word) } else { word };
+        room + ((bad as u64) << 20 | 1)
     }
 }
 
@@ -237,7 +244,8 @@ impl Head {
     }
 }
 
-/// A word of a window of calls: period 32, places 32.
+/// A word of a window of calls: period 32, places 32. The low 8 bits of the period come first, where
+/// a slice has them: so a late call of a window of time that has become one of calls finds another.
 struct Bits;
 
 impl Bits {
@@ -245,6 +253,11 @@ impl Bits {
     const PERIOD: u64 = !Self::PLACES;
 
     const fn start(period: u64) -> u64 {
-        period << CALLS_IN_WORD
+        ((period as u32).rotate_right(8) as u64) << CALLS_IN_WORD
     }
 }
+
+#[cfg(all(test, tower_failover_loom))]
+mod loom_tests;
+#[cfg(all(test, not(tower_failover_loom)))]
+mod tests;

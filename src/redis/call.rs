@@ -24,7 +24,7 @@ impl<'a> Call<'a> {
     /// does it wait, within the response timeout.
     pub(super) async fn begin(shared: &'a Shared) -> RedisResult<Self> {
         let started = clock::now();
-        let deadline = Instant::now() + shared.policy.response_timeout;
+        let deadline = clock::deadline(shared.policy.response_timeout);
         let live = match look(shared) {
             Ok(live) => live,
             Err(Some(error)) => return Err(error),
@@ -90,9 +90,9 @@ impl<'a> Call<'a> {
 
     fn waited(&mut self, duration: Duration) {
         self.is_settled = true;
-        let silence = self.live.waited(duration);
-        if self.shared.policy.silence().is_some_and(|limit| silence >= limit) {
-            self.shared.lose(&self.live, timed_out());
+        self.live.waited(duration);
+        if self.shared.policy.is_suspect(&self.live) {
+            self.shared.nudge.notify_one();
         }
     }
 }

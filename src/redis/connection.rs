@@ -20,7 +20,7 @@ use crate::event::Name;
 /// # Cancel safety
 ///
 /// Dropping a call does not recall its command: it may still run. The time the call waited counts
-/// as [silence](super::ConnectionPolicy::reconnect_after_timeouts) of the connection.
+/// [against the connection](super::ConnectionPolicy::reconnect_after_timeouts).
 #[derive(Clone)]
 pub struct Connection {
     shared: Arc<Shared>,

@@ -125,3 +125,31 @@ impl fmt::Debug for Connector {
         f.debug_struct("Connector").field("server", &self.server()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use redis::io::tcp::TcpSettings;
+
+    use super::*;
+
+    fn settings(connector: &Connector) -> &TcpSettings {
+        connector.client.get_connection_info().tcp_settings()
+    }
+
+    #[test]
+    fn nagle_is_off_and_unacknowledged_data_has_a_limit() {
+        let connector = Connector::open("redis://127.0.0.1/").unwrap();
+        assert!(settings(&connector).nodelay());
+        #[cfg(target_os = "linux")]
+        assert_eq!(settings(&connector).user_timeout(), Some(Connector::USER_TIMEOUT));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_limit_of_the_connection_info_is_kept() {
+        let five = Duration::from_secs(5);
+        let info = "redis://127.0.0.1/".into_connection_info().unwrap();
+        let info = info.set_tcp_settings(TcpSettings::default().set_user_timeout(five));
+        assert_eq!(settings(&Connector::open(info).unwrap()).user_timeout(), Some(five));
+    }
+}

@@ -1,15 +1,15 @@
 use std::{
     fmt,
     future::poll_fn,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{Arc, Weak},
     task::{Context, Poll},
     time::Duration,
 };
 
-use redis::{RedisError, RedisResult, ServerError, Value, aio::MultiplexedConnection};
+use redis::{RedisError, RedisResult, aio::MultiplexedConnection};
 use tokio::{
-    sync::{Notify, watch},
+    sync::watch,
     time::{sleep, timeout},
 };
 use tower_service::Service;
@@ -18,7 +18,8 @@ use super::{
     ConnectionPolicy,
     call::timed_out,
     link::{Link, Live, Shared},
-    verdict::Verdict,
+    race::{Either, race},
+    watchman::{Unused, Watchman, ping},
 };
 use crate::{
     clock,
@@ -56,7 +57,7 @@ impl fmt::Debug for Driver {
 pub(super) struct Task<C> {
     shared: Weak<Shared>,
     link: watch::Receiver<Link>,
-    nudge: Arc<Notify>,
+    watchman: Watchman,
     server: Name,
     policy: ConnectionPolicy,
     observers: Observers,
@@ -67,9 +68,6 @@ pub(super) struct Task<C> {
 /// most.
 const REPLACE_EVERY: Duration = Duration::from_millis(200);
 
-/// All handles are gone.
-struct Unused;
-
 impl<C> Task<C>
 where
     C: Service<(), Response = MultiplexedConnection, Error = RedisError>,
@@ -78,7 +76,7 @@ where
         Self {
             shared: Arc::downgrade(shared),
             link: shared.link.subscribe(),
-            nudge: shared.nudge.clone(),
+            watchman: Watchman::new(shared),
             server: shared.server.clone(),
             policy: shared.policy,
             observers,
@@ -107,11 +105,14 @@ where
                     shared.publish(&live);
                     drop(shared);
                     self.observers.tell(&Event::Connected { server: self.server.as_str() });
-                    let Ok(error) = self.watch(&live).await else { return Unused };
-                    failures = if live.is_proven() { 0 } else { failures.saturating_add(1) };
-                    let age = clock::now() - live.made_at;
-                    let pause = REPLACE_EVERY.saturating_sub(age);
-                    (error, live.worn().map_or(Duration::ZERO, |_| pause))
+                    let Ok(error) = self.watchman.watch(self.link.clone(), &live).await else {
+                        return Unused;
+                    };
+                    let (is_worn, age) = (live.worn().is_some(), clock::now() - live.made_at);
+                    let has_served = is_worn || live.replies() > 0;
+                    failures = if has_served { 0 } else { failures.saturating_add(1) };
+                    let pause = if is_worn { REPLACE_EVERY } else { Duration::ZERO };
+                    (error, pause.saturating_sub(age))
                 }
             };
             let wait = match failures {
@@ -137,25 +138,6 @@ where
         let made = while_used(&mut self.link, connect).await?;
         Ok(made.unwrap_or_else(|_| Err(timed_out())))
     }
-
-    /// Waits until this connection is lost or should be replaced, and says why.
-    async fn watch(&mut self, live: &Arc<Live>) -> Result<RedisError, Unused> {
-        loop {
-            let nudge = self.nudge.clone();
-            match race(lost(&mut self.link, live), nudge.notified()).await {
-                Either::Left(lost) => return lost,
-                Either::Right(()) => {}
-            }
-            if let Some(error) = live.worn() {
-                return Ok(error.clone());
-            }
-            let mut connection = live.connection.clone();
-            let alive = timeout(self.policy.connect_timeout, ping(&mut connection)).await;
-            if let Err(error) = alive.unwrap_or_else(|_| Err(timed_out())) {
-                self.shared.upgrade().ok_or(Unused)?.lose(live, error);
-            }
-        }
-    }
 }
 
 impl<C> Drop for Task<C> {
@@ -163,33 +145,6 @@ impl<C> Drop for Task<C> {
         if let Some(shared) = self.shared.upgrade() {
             shared.end();
         }
-    }
-}
-
-/// Asks for a sign of life. An error reply is one, unless the server turns us away with it.
-async fn ping(connection: &mut MultiplexedConnection) -> RedisResult<()> {
-    let reply = connection.send_packed_command(&redis::cmd("PING")).await?;
-    if let Value::ServerError(reply) = reply
-        && turns_away(&reply)
-    {
-        return Err(reply.into());
-    }
-    Ok(())
-}
-
-fn turns_away(reply: &ServerError) -> bool {
-    match reply.code() {
-        "NOAUTH" | "DENIED" => true,
-        "ERR" => Verdict::of_reply(reply) == Verdict::Unavailable,
-        _ => false,
-    }
-}
-
-async fn lost(link: &mut watch::Receiver<Link>, live: &Arc<Live>) -> Result<RedisError, Unused> {
-    let is_other = |link: &Link| !matches!(link, Link::Up(now) if Arc::ptr_eq(now, live));
-    match &*link.wait_for(is_other).await.map_err(|_| Unused)? {
-        Link::Down { reason, .. } => Ok(reason.clone()),
-        Link::Up(_) | Link::Connecting { .. } | Link::Ended { .. } => Err(Unused),
     }
 }
 
@@ -203,18 +158,4 @@ async fn while_used<T>(
         Either::Left(()) => Err(Unused),
         Either::Right(done) => Ok(done),
     }
-}
-
-enum Either<A, B> {
-    Left(A),
-    Right(B),
-}
-
-async fn race<A: Future, B: Future>(a: A, b: B) -> Either<A::Output, B::Output> {
-    let (mut a, mut b) = (pin!(a), pin!(b));
-    poll_fn(|cx| match a.as_mut().poll(cx) {
-        Poll::Ready(done) => Poll::Ready(Either::Left(done)),
-        Poll::Pending => b.as_mut().poll(cx).map(Either::Right),
-    })
-    .await
 }

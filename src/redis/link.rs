@@ -2,7 +2,7 @@ use std::{
     mem,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -45,9 +45,9 @@ pub(super) enum Link {
 pub(super) struct Live {
     pub(super) connection: MultiplexedConnection,
     pub(super) made_at: Moment,
+    replies: AtomicU64,
     /// The time that calls waited in vain since the last reply, in nanoseconds.
     silence: AtomicU64,
-    proven: AtomicBool,
     worn: OnceLock<RedisError>,
 }
 
@@ -125,28 +125,36 @@ impl Live {
         Self {
             connection,
             made_at: clock::now(),
+            replies: AtomicU64::new(0),
             silence: AtomicU64::new(0),
-            proven: AtomicBool::new(false),
             worn: OnceLock::new(),
         }
     }
 
-    /// Takes note of a reply.
+    /// Takes note of a reply to a call.
     pub(super) fn replied(&self) {
+        self.replies.fetch_add(1, Relaxed);
+        self.calm();
+    }
+
+    /// Takes note of a sign of life.
+    pub(super) fn calm(&self) {
         self.silence.store(0, Relaxed);
-        self.proven.store(true, Relaxed);
     }
 
-    /// Takes note of a wait without a reply, and returns the sum of them since the last reply.
-    pub(super) fn waited(&self, duration: Duration) -> Duration {
-        let more = nanos(duration);
-        let before = self.silence.fetch_add(more, Relaxed);
-        Duration::from_nanos(before.saturating_add(more))
+    /// Takes note of a wait without a reply.
+    pub(super) fn waited(&self, duration: Duration) {
+        self.silence.fetch_add(nanos(duration), Relaxed);
     }
 
-    /// Whether it ever served a call.
-    pub(super) fn is_proven(&self) -> bool {
-        self.proven.load(Relaxed)
+    /// How long calls have waited in vain since the last reply, taken together.
+    pub(super) fn silence(&self) -> Duration {
+        Duration::from_nanos(self.silence.load(Relaxed))
+    }
+
+    /// How many calls it has served.
+    pub(super) fn replies(&self) -> u64 {
+        self.replies.load(Relaxed)
     }
 
     /// Why it should be replaced, if it should.

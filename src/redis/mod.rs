@@ -31,7 +31,7 @@
 //! | what happens on a connection | what becomes of it |
 //! |---|---|
 //! | an I/O error, a reply that is not the Redis protocol | given up at once |
-//! | as much waiting without any reply as a run of timeouts takes | given up |
+//! | a response timeout, and no reply to the `PING`s of the driver that follow it | given up |
 //! | `READONLY`, `NOAUTH` | replaced, every 200 ms at most, and used for what it still answers until another is made |
 //! | any other error reply | nothing |
 //!
@@ -49,7 +49,7 @@
 //! | `response_timeout` | 250 ms | time, above zero |
 //! | `connect_timeout` | 300 ms | time, above zero |
 //! | `backoff` | 50 ms, doubling up to 500 ms, less up to 50 % | [`Backoff`](crate::Backoff) |
-//! | `reconnect_after_timeouts` | 3 | timeouts without a reply between them, at least 1 |
+//! | `reconnect_after_timeouts` | 3 | response timeouts, at least 1 |
 //! | [`Connector::USER_TIMEOUT`] | 2 s | time; the connection info may name another |
 //! | `TCP_NODELAY` | on | |
 //!
@@ -80,10 +80,12 @@ mod kept;
 mod link;
 mod pipeline;
 mod policy;
+mod race;
 mod service;
 mod stack;
 mod unavailable;
 mod verdict;
+mod watchman;
 
 pub use self::{
     builder::ConnectionBuilder, connection::Connection, connector::Connector,

@@ -1,5 +1,6 @@
 use std::{num::NonZeroU32, time::Duration};
 
+use super::link::Live;
 use crate::{Backoff, Ratio};
 
 /// How long a [`Connection`](super::Connection) waits, and when it gives a connection up.
@@ -76,8 +77,9 @@ impl ConnectionPolicy {
     /// Gives a connection up after this many response timeouts in a row, without a reply between
     /// them.
     ///
-    /// A call that its caller gave up counts by the time it waited: ten calls given up after a
-    /// tenth of the response timeout are one timeout.
+    /// The first is a call's, or as much waiting by calls that their callers gave up earlier. After
+    /// it the driver asks by `PING`s of its own, one after another, so the run takes this many
+    /// response timeouts whether there are many more calls or none.
     ///
     /// # Panics
     ///
@@ -98,9 +100,9 @@ impl ConnectionPolicy {
         Self { timeouts: None, ..self }
     }
 
-    /// How long calls may wait without a reply to any before the connection is given up.
-    pub(super) fn silence(&self) -> Option<Duration> {
-        self.timeouts.map(|timeouts| self.response_timeout.saturating_mul(timeouts.get()))
+    /// Whether a response timeout's worth of waiting has brought no reply, and that matters.
+    pub(super) fn is_suspect(&self, live: &Live) -> bool {
+        self.timeouts.is_some() && live.silence() >= self.response_timeout
     }
 }
 

@@ -13,7 +13,7 @@ use tokio_test::task;
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit, service_fn};
 use tower_failover::{
     FallbackLayer,
-    fallback::{Backup, from_async_fn},
+    fallback::{Backup, from_async_fn, from_fn},
 };
 use tower_test::{assert_request_eq, mock};
 
@@ -108,4 +108,25 @@ async fn a_call_cancelled_at_any_await_point_leaves_nothing_behind() {
     }
     assert!(cancelled >= 9 && completed >= 9, "{cancelled} cancelled, {completed} completed");
     assert_eq!(service.oneshot("request").await.unwrap(), "last");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_strategy_that_is_given_up_is_dropped_before_the_next_one_is_asked() {
+    let alive = Arc::new(AtomicU32::new(0));
+    let counted = alive.clone();
+    let hangs = from_async_fn(move |_: &Answer| {
+        let guard = Alive::new(&counted);
+        async move {
+            let _guard = guard;
+            std::future::pending::<Answer>().await
+        }
+    });
+    let seen = alive.clone();
+    let next = from_fn(move |_: &Answer| match seen.load(Ordering::Relaxed) {
+        0 => Ok("next"),
+        _ => Err("the first one is still there".into()),
+    });
+    let down = service_fn(async |_: &'static str| Answer::Err("down".into()));
+    let chain = hangs.within(Duration::from_secs(1)).or(next);
+    assert_eq!(FallbackLayer::new(chain).layer(down).oneshot("request").await.unwrap(), "next");
 }

@@ -32,8 +32,9 @@ const KEPT_FOR: Duration = Duration::from_secs(3600);
 ///
 /// It listens on a free port of 127.0.0.1 that it keeps over restarts, persists nothing unless
 /// told to, and keeps its files under the build directory, for an hour if the test panics. Arguments
-/// are those of `redis-server`: `["--requirepass", "secret"]`, `["--appendonly", "yes"]`,
-/// `["--user", "app on >secret ~* +@all"]`. `REDIS_SERVER` in the environment names another binary.
+/// are those of `redis-server`: `["--requirepass", "secret"]`, `["--appendonly", "yes"]`. Users other
+/// than the default one are made by `ACL SETUSER`. `REDIS_SERVER` in the environment names another
+/// binary.
 #[derive(Debug)]
 pub struct RedisServer {
     port: Port,

@@ -287,3 +287,6 @@ impl Default for Policy {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests;

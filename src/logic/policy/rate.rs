@@ -19,7 +19,7 @@ pub enum Window {
 /// |---|---|---|---|
 /// | share | ratio | – | above 0 %, up to 100 % |
 /// | window | calls or time | – | see [`Window`] |
-/// | [`min_calls`](Self::min_calls) | calls | 10, or all of a smaller window | at least 1, at most the window's calls |
+/// | [`min_calls`](Self::min_calls) | calls | 10, or all of a smaller window | at least 1; at most the window's calls, or 500,000 in a window of time |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     pub(crate) share: Ratio,
@@ -29,6 +29,8 @@ pub struct Rate {
 
 const DEFAULT_MIN_CALLS: u32 = 10;
 const LEAST_TIME: Duration = Duration::from_millis(10);
+/// A full slice halves its counts; this many it always keeps.
+const MOST_MIN_CALLS: u32 = 500_000;
 const MOST_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Rate {
@@ -66,14 +68,14 @@ impl Rate {
                 let valid = (LEAST_TIME..=MOST_TIME).contains(&time);
                 let field = format!("{field}.window");
                 PolicyError::unless(valid, field, &self.window, "Time(10ms) to Time(24h)")?;
-                u32::MAX
+                MOST_MIN_CALLS
             }
         };
         PolicyError::unless(
             (1..=most_calls).contains(&self.min_calls),
             format!("{field}.min_calls"),
             &self.min_calls,
-            "at least 1, at most the calls of the window",
+            "at least 1, at most the calls of the window, or 500,000 in a window of time",
         )
     }
 }
