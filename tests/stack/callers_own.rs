@@ -60,7 +60,7 @@ async fn ask_wrongly(design: Design, errors: u64) -> Moved {
     let snapshot = lane.circuit().snapshot();
     assert!(snapshot.state == State::Closed || lane.fell_back() > 0);
     drop(stack);
-    let told: u64 = lane.seen().all_errors().values().sum();
+    let told = lane.seen().all_errors();
     let (got, fell_back) = (got.load(SeqCst), lane.fell_back());
     let record = lane.end(Vec::new()).await;
     assert_eq!((record.tasks_left, record.sockets_left), (0, 0));
@@ -71,7 +71,7 @@ async fn ask_wrongly(design: Design, errors: u64) -> Moved {
         fell_back,
         failures: snapshot.consecutive_failures,
     };
-    let _ = writeln!(std::io::stdout(), "row=caller's own {moved:?} told={told}");
+    let _ = writeln!(std::io::stdout(), "row=caller's own {moved:?} told={told:?}");
     moved
 }
 
@@ -82,7 +82,9 @@ fn run(design: Design, errors: u64) -> Moved {
 
 #[test]
 fn errors_that_are_the_callers_own_move_nothing() {
-    let moved = run(Design::whole(), ERRORS);
+    // Patient: a timeout on a busy machine would be no error of the caller's.
+    let design = Design::client(Client::Own(CONNECTION.response_timeout(PATIENCE)));
+    let moved = run(design, ERRORS);
     assert_eq!(moved.errors, ERRORS, "{moved:?}");
     let still = moved.others == 0 && moved.opened == 0 && moved.fell_back == 0;
     assert!(still && moved.failures == 0, "{moved:?}");
