@@ -24,6 +24,7 @@ use axum::{
     body::Body,
     error_handling::HandleErrorLayer,
     http::{Request, StatusCode},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use futures::FutureExt;
@@ -33,8 +34,9 @@ use tower::{
     util::{BoxCloneService, BoxCloneServiceLayer, BoxCloneSyncService, BoxLayer, BoxService},
 };
 use tower_failover::{
-    BoxError,
+    BoxError, FallbackLayer,
     circuit_breaker::{Circuit, CircuitBreakerLayer, Circuits},
+    fallback::{BudgetLayer, Value},
     gate::GateLayer,
 };
 
@@ -247,7 +249,7 @@ impl Future for Pinned {
     }
 }
 
-fn is_send_sync_unpin<T: Send + Sync + Unpin>(_: &T) {}
+fn is_send_sync<T: Send + Sync>(_: &T) {}
 
 fn is_plain<T: Clone + Debug + Send + Sync + Unpin + 'static>(value: &T) {
     assert!(!format!("{value:?}").is_empty());
@@ -300,7 +302,7 @@ macro_rules! contract {
                 let mut service = layer.layer(Picky::new());
                 is_plain(&service);
                 let future = ServiceExt::<()>::ready(&mut service).await.unwrap().call(());
-                is_send_sync_unpin(&future);
+                is_send_sync(&future);
                 assert!(!format!("{future:?}").is_empty());
             }
 
@@ -392,6 +394,22 @@ contract!(
     CircuitBreakerLayer::keyed(circuits(), |_: &Rc<u32>| 1),
     CircuitBreakerLayer::keyed(circuits(), |_: &Request<Body>| 1)
 );
-// FallbackLayer joins here.
+contract!(
+    fallback,
+    FallbackLayer::new(Value::with(|| "fallback")),
+    FallbackLayer::new(Value::with(|| Rc::new(0))),
+    FallbackLayer::new(Value::with(teapot)).inner_within(FOREVER)
+);
+contract!(
+    fallback_with_a_budget,
+    FallbackLayer::new(Value::with(|| "fallback")).inner_within(FOREVER),
+    FallbackLayer::new(Value::with(|| Rc::new(0))).inner_within(FOREVER),
+    FallbackLayer::new(Value::with(teapot)).inner_within(FOREVER)
+);
+contract!(budget, BudgetLayer::new(FOREVER), BudgetLayer::new(FOREVER), BudgetLayer::new(FOREVER));
 
 const KEY: fn(&()) -> u8 = |()| 1;
+
+fn teapot() -> Response {
+    StatusCode::IM_A_TEAPOT.into_response()
+}

@@ -222,7 +222,7 @@ impl Slice {
 
     #[cold]
     const fn halve(word: u64) -> u64 {
-        word & Self::TAGS | (Self::bad(word) / 2) << 20 | Self::total(word) / 2
+        word & Self::TAGS | ((Self::bad(word) / 2) << 20) | (Self::total(word) / 2)
     }
 
     const fn count(word: u64, bad: bool) -> u64 {

@@ -13,3 +13,4 @@ mod readiness;
 mod retries;
 mod support;
 mod triggers;
+mod with_a_circuit;

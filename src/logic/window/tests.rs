@@ -208,7 +208,7 @@ fn a_window_begins_empty_in_whatever_period() {
         for kind in [Window::Calls(10), Window::Time(Duration::from_nanos(100))] {
             let window = SlidingWindow::new();
             window.start(period, kind);
-            for nanos in [0, 99, 100, period, 10 * period] {
+            for nanos in [0, 99, 100, period] {
                 let tally = window.tally(period, || Moment::from_nanos(nanos));
                 assert_eq!(tally, Tally::default(), "{kind:?} in period {period} at {nanos}");
             }
