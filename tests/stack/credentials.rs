@@ -50,7 +50,7 @@ async fn refused(name: &'static str, design: Design, users: usize, within: Durat
         let before = Instant::now();
         server.cli(&["ACL", "SETUSER", user, "on"]).await;
         let heal = Span { before, after: Instant::now() };
-        cycles.push(Cycle { fault, heal, happened: tries >= LEAST_TRIES });
+        cycles.push(Cycle { fault, heal, happened: tries >= LEAST_TRIES, connects: None });
     }
 
     let mut records = Vec::new();

@@ -305,6 +305,30 @@ fn too_many_probes_twin() {
     run(twin(STOP), probing).violates(NoHerd);
 }
 
+/// The client is told of a lost connection, and sends nothing on it.
+#[test]
+fn a_killed_server_over_resp3() {
+    run(KILL.over_resp3("kill, RESP3").cycles(20, 2), whole).holds();
+}
+
+#[test]
+fn replies_cut_in_the_middle_over_resp3() {
+    run(CUT.over_resp3("cut reply, RESP3").cycles(40, 2), whole).holds();
+}
+
+#[test]
+fn a_mute_server_over_resp3() {
+    run(MUTE.over_resp3("mute, RESP3").cycles(40, 2), whole).holds();
+}
+
+/// A hundredth of the wait between tries to connect.
+#[test]
+fn connecting_in_a_hot_loop_twin() {
+    let hot = tower_failover::Backoff::fixed(RECONNECT / 100);
+    run(twin(GARBAGE), move |_| Design::client(Client::Own(CONNECTION.backoff(hot))))
+        .violates(NoHerd);
+}
+
 #[test]
 fn answers_to_others_twin() {
     let confused = |_: &Ground| Design { is_confused: true, ..Design::whole() };

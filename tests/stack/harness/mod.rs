@@ -26,7 +26,7 @@ pub use self::{
     fault::Fault,
     ground::Ground,
     lane::{Lane, Work, holds},
-    record::{Call, Cycle, From, Record, Span},
+    record::{Call, Connects, Cycle, From, Record, Span},
     report::{Bounds, Guarantee, Report},
     row::{Row, one_cycle, run},
 };

@@ -41,6 +41,15 @@ pub struct Cycle {
     pub heal: Span,
     /// Whether there is proof that the fault was real.
     pub happened: bool,
+    /// Connections made from the fault to the first answer after it, if the network counts them.
+    pub connects: Option<Connects>,
+}
+
+/// How often the stack connected, and how often it may have.
+#[derive(Clone, Copy, Debug)]
+pub struct Connects {
+    pub made: u64,
+    pub most: u64,
 }
 
 /// All that one stack went through.

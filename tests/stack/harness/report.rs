@@ -4,7 +4,7 @@ use tower_failover::circuit_breaker::State;
 
 use super::{
     BUDGET, BUSY, GRACE, PROBES,
-    record::{From, Record},
+    record::{Connects, From, Record},
 };
 
 /// What is asked of a record.
@@ -73,7 +73,8 @@ impl Report {
         let calls = || records.iter().flat_map(|record| &record.calls);
         let count = |from: fn(&From) -> bool| calls().filter(|call| from(&call.from)).count();
         let (redis, fallback) = (count(|f| *f == From::Redis), count(|f| *f == From::Fallback));
-        let faults = records.iter().flat_map(|r| &r.cycles).filter(|cycle| cycle.happened).count();
+        let cycles_of = || records.iter().flat_map(|record| &record.cycles);
+        let faults = cycles_of().filter(|cycle| cycle.happened).count();
         report.faults = faults;
         for (what, n, least) in
             [("primary", redis, 1), ("fallback", fallback, 1), ("faults", faults, cycles)]
@@ -84,10 +85,11 @@ impl Report {
         for (error, n) in records.iter().flat_map(|record| &record.errors) {
             *errors.entry(error).or_default() += n;
         }
+        let connects: u64 = cycles_of().filter_map(|c| c.connects).map(|c| c.made).sum();
         report.line = format!(
             "row={name} faults={faults}/{cycles} calls={} primary={redis} fallback={fallback} \
              failed={} x_ms={seen} y_ms={back} {slow} opened={} probes={} most_probes={} \
-             seed={seed} errors={errors:?}",
+             connects={connects} seed={seed} errors={errors:?}",
             calls().count(),
             count(|from| matches!(from, From::Nobody(_))),
             records.iter().map(opened).sum::<usize>(),
@@ -185,6 +187,11 @@ impl Report {
         self.unless(probing <= u64::from(PROBES), Guarantee::NoHerd, || {
             format!("{probing} probes at a time")
         });
+        for Connects { made, most } in record.cycles.iter().filter_map(|cycle| cycle.connects) {
+            self.unless(made <= most, Guarantee::NoHerd, || {
+                format!("{made} connections where {most} were enough")
+            });
+        }
         self.unless(!record.transitions_lost, Guarantee::Truth, || "the history is full".into());
         let mut state = State::Closed;
         let mut at = None;

@@ -6,9 +6,9 @@ use std::{
 use tokio::{runtime::Builder, time::sleep};
 
 use super::{
-    BUSY, Design, Fault, Ground, Lane, PATIENCE, Report,
+    BUSY, Design, Fault, Ground, Lane, PATIENCE, RECONNECT, Report,
     lane::holds,
-    record::{Cycle, Record, Span},
+    record::{Connects, Cycle, Record, Span},
     report::Bounds,
 };
 
@@ -28,6 +28,8 @@ pub struct Row {
     /// Of each caller, between its calls.
     pub pause: Duration,
     pub length: Duration,
+    /// Over RESP3, in which the client is told when it loses its connection.
+    pub is_resp3: bool,
 }
 
 impl Row {
@@ -42,6 +44,7 @@ impl Row {
             callers: 16,
             pause: Duration::from_millis(10),
             length: fault.length(),
+            is_resp3: false,
         }
     }
 
@@ -51,6 +54,10 @@ impl Row {
 
     pub const fn length(self, length: Duration) -> Self {
         Self { length, ..self }
+    }
+
+    pub const fn over_resp3(self, name: &'static str) -> Self {
+        Self { name, is_resp3: true, ..self }
     }
 
     pub const fn bounds(&self) -> Bounds {
@@ -87,8 +94,9 @@ async fn run_lane(
 ) -> Record {
     let fault = row.fault;
     let mut ground = Ground::start(fault).await;
-    let (url, port) = (ground.url(fault), ground.port(fault));
-    let mut lane = Lane::start(&design(&ground), url, port).await;
+    let protocol = if row.is_resp3 { "?protocol=resp3" } else { "" };
+    let url = format!("{}{protocol}", ground.url(fault));
+    let mut lane = Lane::start(&design(&ground), url, ground.port(fault)).await;
     lane.call(row.callers, row.pause, fault.work());
     let mut done = Vec::new();
     for _ in 0..cycles {
@@ -120,8 +128,13 @@ pub async fn one_cycle(row: Row, ground: &mut Ground, lane: &Lane) -> (Cycle, bo
     let was_real = fault.heal(ground, injected.before, row.length).await;
     let heal = Span { before, after: Instant::now() };
     let comes_back = holds(2 * (row.y + BUSY), || lane.is_served_since(heal.before, 1)).await;
+    let connects = fault.is_of_the_network().then(|| Connects {
+        made: ground.proxy.counts().accepted - ground.counts.accepted,
+        // One at once, then one after each wait.
+        most: 2 + injected.before.elapsed().as_millis() as u64 / RECONNECT.as_millis() as u64,
+    });
     let was_told = fault.error().is_none_or(|error| told < Some(lane.seen().errors(error)));
     let settled = fault.settle(ground).await;
     let happened = was_real && was_told && settled;
-    (Cycle { fault: injected, heal, happened }, comes_back)
+    (Cycle { fault: injected, heal, happened, connects }, comes_back)
 }
