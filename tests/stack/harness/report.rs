@@ -142,8 +142,9 @@ impl Report {
         self.unless(hanging == 0, Guarantee::Budget, || format!("{hanging} calls never ended"));
     }
 
-    /// The worst call keeps its budget but for what a busy machine adds; half of the slow calls
-    /// keep the bare one.
+    /// The worst call keeps its budget but for what a busy machine adds. Where each fault makes
+    /// calls slow, half of the slow ones keep the bare one; elsewhere the few there are owe it to
+    /// the machine.
     fn judge_latency(&mut self, records: &[Record]) -> String {
         let limit = BUDGET + GRACE;
         let mut slow: Vec<_> = records
@@ -156,7 +157,9 @@ impl Report {
         let worst = slow.last().copied().unwrap_or_default();
         let middle = slow.get(slow.len() / 2).copied().unwrap_or_default();
         let late = slow.iter().filter(|took| **took > limit).count();
-        self.unless(worst <= limit + BUSY && middle <= limit, Guarantee::Budget, || {
+        let faults: usize = records.iter().map(|record| record.cycles.len()).sum();
+        let in_time = worst <= limit + BUSY && (middle <= limit || slow.len() < faults);
+        self.unless(in_time, Guarantee::Budget, || {
             format!("calls took up to {worst:?}, half of {} slow ones {middle:?}", slow.len())
         });
         format!("slow={} late={late} slow_ms={}", slow.len(), middle_and_worst(middle, worst))
