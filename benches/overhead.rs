@@ -5,79 +5,174 @@
 mod support;
 
 use std::{
+    error::Error,
+    fmt,
     future::{Ready, ready},
+    hint::black_box,
+    pin::Pin,
+    task::{Context, Poll},
+    thread::sleep,
     time::Duration,
 };
 
-use support::{Candidate, call, measure};
-use tower::service_fn;
+use support::{Candidate, call, measure, print};
+use tower::{Layer, Service, service_fn};
 use tower_failover::{
     Backoff, BoxError, Ratio,
     circuit_breaker::{Circuit, CircuitBreaker, Policy, Rate, Window},
+    fallback::{Failed, FallbackLayer, Plan, Served, Strategy, Value},
+    gate::{Gate, Guard},
 };
 
-fn bare(request: u64) -> Ready<Result<u64, BoxError>> {
+const LONG: Duration = Duration::from_secs(600);
+
+fn main() {
+    guards();
+    fallback_over_ok();
+    fallback_over_err();
+}
+
+fn guards() {
+    let calls = Rate::new(Ratio::percent(50), Window::Calls(100));
+    let closed = |policy| Circuit::builder("closed").policy(policy).build();
+    let forced_open = |circuit: Circuit| {
+        circuit.force_open();
+        circuit
+    };
+    let open = closed(Policy::consecutive(1).open_for(Backoff::fixed(LONG)));
+    open.permit().expect("closed").failure();
+    let probing = half_open();
+    let full = half_open();
+    let probe = full.permit().expect("a free place");
+
+    let row = |name: &str, circuit: &Circuit| {
+        service(name, CircuitBreaker::new(service_fn(good), circuit.clone()))
+    };
+    let costs = measure(&mut [
+        service("bare", service_fn(good)),
+        Candidate::new("nothing but one allocation", || drop(black_box(Box::new([0_u64; 4])))),
+        service("gate, trivial guard", Gate::new(service_fn(good), AlwaysOpen)),
+        row("closed, consecutive policy", &closed(Policy::consecutive(5))),
+        row("closed, default policy", &Circuit::new("default")),
+        row("closed, last 100 calls", &closed(Policy::rate(calls))),
+        row("closed, default + slow calls", &closed(Policy::new().slow_calls(LONG, calls))),
+        row("open for a time", &open),
+        row("forced open", &forced_open(Circuit::new("literal"))),
+        row("forced open, name not a literal", &forced_open(Circuit::new(String::from("owned")))),
+        row("half-open, probe admitted", &probing),
+        row("half-open, full", &full),
+    ]);
+    print("circuit breaker", &costs);
+    probe.ignore();
+}
+
+fn fallback_over_ok() {
+    let open = Circuit::new("open");
+    open.force_open();
+    let costs = measure(&mut [
+        service("bare", service_fn(good)),
+        service("no-op strategy", FallbackLayer::new(Nothing).layer(service_fn(good))),
+        service("value", FallbackLayer::new(Value::with(one)).layer(service_fn(good))),
+        service("shared value", FallbackLayer::new(Value::of(1)).layer(service_fn(good))),
+        service(
+            "value, closed default breaker",
+            FallbackLayer::new(Value::with(one))
+                .layer(CircuitBreaker::new(service_fn(good), Circuit::new("closed"))),
+        ),
+        service(
+            "value, forced open breaker",
+            FallbackLayer::new(Value::with(one)).layer(CircuitBreaker::new(service_fn(good), open)),
+        ),
+    ]);
+    print("fallback over Ok", &costs);
+}
+
+fn fallback_over_err() {
+    let costs = measure(&mut [
+        service("bare", service_fn(bad)),
+        service("no-op strategy", FallbackLayer::new(Nothing).layer(service_fn(bad))),
+        service("value", FallbackLayer::new(Value::with(one)).layer(service_fn(bad))),
+        service("shared value", FallbackLayer::new(Value::of(1)).layer(service_fn(bad))),
+    ]);
+    print("fallback over Err", &costs);
+}
+
+fn service<'a, S>(name: &str, mut service: S) -> Candidate<'a>
+where
+    S: Service<u64> + 'a,
+{
+    Candidate::new(name, move || drop(call(&mut service, 1)))
+}
+
+/// A half-open circuit that stays so.
+fn half_open() -> Circuit {
+    let policy = Policy::consecutive(1)
+        .open_for(Backoff::fixed(Duration::from_millis(1)))
+        .probe_deadline(LONG)
+        .successes_to_close(u32::MAX);
+    let circuit = Circuit::builder("half-open").policy(policy).build();
+    circuit.permit().expect("closed").failure();
+    sleep(Duration::from_millis(5));
+    circuit
+}
+
+fn good(request: u64) -> Ready<Result<u64, BoxError>> {
     ready(Ok(request))
 }
 
-fn breaker<F>(circuit: &Circuit, service: F) -> CircuitBreaker<F> {
-    CircuitBreaker::new(service, circuit.clone())
+/// Its error is not boxed, because a fallback passes errors as they are.
+fn bad(_: u64) -> Ready<Result<u64, Down>> {
+    ready(Err(Down))
 }
 
-fn main() {
-    let calls = Rate::new(Ratio::percent(50), Window::Calls(100));
-    let consecutive = Circuit::builder("consecutive").policy(Policy::consecutive(5)).build();
-    let default = Circuit::new("default");
-    let last_calls = Circuit::builder("last calls").policy(Policy::rate(calls)).build();
-    let slow = Policy::new().slow_calls(Duration::from_secs(1), calls);
-    let slow = Circuit::builder("slow calls").policy(slow).build();
-    let owned_name = Circuit::new(String::from("owned"));
-    owned_name.force_open();
-    let refused = Circuit::new("refused");
-    refused.force_open();
-    let open = Circuit::builder("open")
-        .policy(Policy::consecutive(1).open_for(Backoff::fixed(Duration::from_secs(600))))
-        .build();
-    open.permit().expect("closed").failure();
-    let half_open = Circuit::builder("half-open")
-        .policy(
-            Policy::consecutive(1)
-                .open_for(Backoff::fixed(Duration::from_millis(1)))
-                .successes_to_close(u32::MAX),
-        )
-        .build();
-    half_open.permit().expect("closed").failure();
-    std::thread::sleep(Duration::from_millis(5));
+fn one() -> u64 {
+    1
+}
 
-    let bare = service_fn(bare);
-    let mut services = [
-        ("bare", None),
-        ("breaker, closed, consecutive policy", Some(&consecutive)),
-        ("breaker, closed, default policy", Some(&default)),
-        ("breaker, closed, last 100 calls", Some(&last_calls)),
-        ("breaker, closed, default + slow calls", Some(&slow)),
-        ("breaker, forced open", Some(&refused)),
-        ("breaker, forced open, name not a literal", Some(&owned_name)),
-        ("breaker, open", Some(&open)),
-        ("breaker, half-open", Some(&half_open)),
-    ];
-    let mut candidates: Vec<_> = services
-        .iter_mut()
-        .map(|(name, circuit)| match circuit {
-            None => {
-                let mut service = bare;
-                Candidate::new(*name, move || drop(call(&mut service, 1)))
-            }
-            Some(circuit) => {
-                let mut service = breaker(circuit, bare);
-                Candidate::new(*name, move || drop(call(&mut service, 1)))
-            }
-        })
-        .collect();
-    let costs = measure(&mut candidates);
-    println!("{:45} {:>9} {:>9} {:>12}", "candidate", "ns", "over bare", "allocations");
-    for cost in &costs {
-        let over = cost.nanos - costs[0].nanos;
-        println!("{:45} {:9.1} {over:9.1} {:12.2}", cost.name, cost.nanos, cost.allocations);
+#[derive(Debug)]
+struct Down;
+
+impl fmt::Display for Down {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("down")
+    }
+}
+
+impl Error for Down {}
+
+struct AlwaysOpen;
+
+impl<Request> Guard<Request> for AlwaysOpen {
+    type Pass = ();
+    type Rejection = BoxError;
+
+    fn refusal(&self) -> Option<BoxError> {
+        None
+    }
+
+    fn admit(&self, _: &Request) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+/// Plans nothing, and has no answer.
+#[derive(Clone)]
+struct Nothing;
+
+impl<Request> Strategy<Request> for Nothing {
+    type Plan = Self;
+
+    fn plan(&self, _: &Request) -> Self {
+        Self
+    }
+}
+
+impl<T, E> Plan<T, E> for Nothing {
+    fn poll_recover(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &Result<T, E>,
+    ) -> Poll<Result<Served<T>, Failed>> {
+        Poll::Ready(Err(Failed::new("nothing", "nothing")))
     }
 }

@@ -24,7 +24,9 @@ impl Open {
 
     /// The time until the circuit lets the next probe through, or `None` if it waits for a hand.
     ///
-    /// Counted from now, not from the refusal.
+    /// Counted from now, not from the refusal. Of a half-open circuit whose places are taken, the
+    /// time until the first of them is free at the latest; of one that has closed and
+    /// [ramps](super::Policy::ramp_for) up, the time until every call passes.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         (self.until != Moment::NEVER).then(|| self.until - clock::now())

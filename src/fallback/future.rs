@@ -37,6 +37,7 @@ pin_project! {
 
 impl<Fut, P, T, E, C, O> ResponseFuture<Fut, P, T, E, C, O> {
     /// The inner service was called.
+    #[inline]
     pub(super) fn calling(future: Fut, plan: P, classifier: C, audience: Audience) -> Self {
         Self::new(State::Calling { future }, plan, classifier, audience)
     }
@@ -51,6 +52,7 @@ impl<Fut, P, T, E, C, O> ResponseFuture<Fut, P, T, E, C, O> {
         Self::new(State::Answered { served: Some(served) }, plan, classifier, audience)
     }
 
+    #[inline]
     fn new(state: State<Fut, T, E>, plan: P, classifier: C, audience: Audience) -> Self {
         Self { state, plan, classifier, audience, shape: PhantomData }
     }
@@ -65,6 +67,7 @@ where
 {
     type Output = Result<O::Response, E>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {

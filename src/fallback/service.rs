@@ -67,6 +67,7 @@ where
     type Error = E;
     type Future = ResponseFuture<S::Future, F::Plan, S::Response, E, C, O>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         self.unready = None;
         self.inner.poll_ready(cx).map(|ready| {
@@ -75,6 +76,7 @@ where
         })
     }
 
+    #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
         let unready = self.unready.take();
         let mut plan = self.strategy.plan(&request);

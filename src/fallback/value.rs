@@ -50,6 +50,7 @@ where
 {
     type Plan = Self;
 
+    #[inline]
     fn plan(&self, _: &Request) -> Self {
         self.clone()
     }
@@ -63,6 +64,7 @@ where
         Failed::new(Source::Value.as_str(), reason)
     }
 
+    #[inline]
     fn poll_recover(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -80,6 +82,7 @@ where
         Failed::new(Source::Value.as_str(), reason)
     }
 
+    #[inline]
     fn poll_recover(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,

@@ -73,7 +73,8 @@ where
 {
     type Output = Result<J::Output, BoxError>;
 
-    #[inline]
+    // Always, for the same reason as the `call` that makes it.
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProj::Refused { error } => {

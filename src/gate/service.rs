@@ -119,7 +119,9 @@ where
         }
     }
 
-    #[inline]
+    // By a mere hint it stays out of line where a stack holds two gates, and then every call pays
+    // 7 ns for moving the future.
+    #[inline(always)]
     fn call(&mut self, request: Request) -> Self::Future {
         if let Some(refused) = self.refused.take() {
             self.guard.refused();

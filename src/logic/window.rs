@@ -29,7 +29,10 @@ const WORDS: usize =
 /// *Last N calls*: a ring of bits. `head` counts calls; each call claims the next place there, then
 /// writes its bit. A word holds 32 places beside 32 bits of the period. A writer that falls a whole
 /// lap behind others may leave its older bit in a place.
+///
+/// Aligned to cache lines, because what lies beside it is read by every call and seldom written.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct SlidingWindow {
     /// The length of a slice in nanoseconds, or 0 in a window of calls.
     slice: AtomicU64,
@@ -222,7 +225,8 @@ impl Slice {
 
     #[cold]
     const fn halve(word: u64) -> u64 {
-        word & Self::TAGS | ((Self::bad(word) / 2) << 20) | (Self::total(word) / 2)
+        let (bad, total) = (Self::bad(word) / 2, Self::total(word) / 2);
+        word & Self::TAGS | bad << 20 | total
     }
 
     const fn count(word: u64, bad: bool) -> u64 {

@@ -145,12 +145,17 @@ fn facades(path: &str, tokens: &[Token], faults: &mut Vec<String>) {
     }
 }
 
+/// The modules of unit tests, by the names that they have in this crate.
+fn is_test(path: &Path) -> bool {
+    ["tests", "loom_tests", "testing"].iter().any(|name| path.file_stem().unwrap() == *name)
+}
+
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test(&path) {
             found.push(path);
         }
     }

@@ -7,7 +7,8 @@ use crate::logic::{Ratio, window::CAPACITY};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Window {
-    /// The last calls, 1 to 1,024.
+    /// The last calls, 1 to 1,024. While threads count at the same time, a call whose count is under
+    /// way stands for the one that left the window for it.
     Calls(u32),
     /// The calls of the last while, in ten slices; 10 ms to 24 h.
     Time(Duration),
