@@ -175,8 +175,10 @@ impl Circuit {
         self.slot.policy()
     }
 
-    /// Replaces the settings. The state stays, and so do the counts, unless a window has another
-    /// shape now: that starts counting anew.
+    /// Replaces the settings. The state stays, and so do the counts.
+    ///
+    /// When a window has another shape now, or calls are slow from another time on, the rates start
+    /// anew and calls in flight do not count; failures in a row stay.
     ///
     /// # Errors
     ///

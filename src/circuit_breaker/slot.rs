@@ -218,7 +218,7 @@ impl Slot {
         if control.breaker.is_counting() && !old.counts_like(&policy) {
             // The counts have another shape now: what is out was admitted under the old one.
             control.breaker.renew_period();
-            self.meter.start(control.breaker.period(), &policy);
+            self.meter.restart(control.breaker.period(), &policy);
         } else {
             self.meter.configure(&policy);
         }
