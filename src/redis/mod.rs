@@ -65,9 +65,9 @@
 //! needs no timeout for a server that is down, only for one that is slow. Inside a breaker errors
 //! are `RedisError`, above it they are boxed: [`Unavailable`] judges both alike.
 //!
-//! A failed command may have run. Repeat it only if
-//! [`Unavailable::may_have_run`] says no, or if running it twice does no harm; the client's own
-//! `retry_method` recommends repeating a write that timed out.
+//! A failed command may have run. Repeat it only if [`Unavailable::may_have_run`] says no, for a
+//! script [`Unavailable::command_may_have_run`], or if running it twice does no harm; the client's
+//! own `retry_method` recommends repeating a write that timed out.
 
 mod builder;
 mod call;
