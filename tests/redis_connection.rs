@@ -575,33 +575,66 @@ async fn no_connection_is_left_behind() {
     wait_for(SOON, "none is open", || proxy.established() == 0).await;
 }
 
+/// What an attempt at a login with this password puts into words.
+async fn said_of_login(server: &RedisServer, secret: &str, query: &str) -> Vec<String> {
+    let url = format!("{}{query}", server.url_as("default", secret));
+    let seen = Seen::default();
+    let connector = Connector::open(url.as_str()).unwrap();
+    let refused = connector.clone().oneshot(()).await.map(|_| "a connection").unwrap_err();
+    let mut said = vec![format!("{connector:?} {refused} {refused:?}")];
+    let builder = Connection::open(url).unwrap().policy(QUICK).observe(seen.observer());
+    said.push(format!("{builder:?}"));
+    let (connection, driver) = builder.build();
+    said.push(format!("{driver:?} {connection:?}"));
+    tokio::spawn(driver);
+    let error = fails_fast(&connection).await;
+    said.push(format!("{connection:?} {error} {error:?}"));
+    wait_for(SOON, "tries fail", || seen.count("disconnected from") >= 2).await;
+    said.extend(seen.all());
+    said
+}
+
 #[tokio::test]
 async fn no_secret_reaches_debug_output_errors_or_events() {
     const SECRET: &str = "hunter2";
     let hello = ["--requirepass", "other", "--rename-command", "HELLO", ""];
     let server = RedisServer::start_with(&hello).await;
-    let mut said = Vec::new();
-    for query in ["", "?protocol=resp3"] {
-        let url = format!("{}{query}", server.url_as("default", SECRET));
-        let seen = Seen::default();
-        let connector = Connector::open(url.as_str()).unwrap();
-        said.push(format!("{connector:?}"));
-        let builder = Connection::open(url).unwrap().policy(QUICK).observe(seen.observer());
-        said.push(format!("{builder:?}"));
-        let (connection, driver) = builder.build();
-        said.push(format!("{driver:?} {connection:?}"));
-        tokio::spawn(driver);
-        let error = fails_fast(&connection).await;
-        said.push(format!("{connection:?} {error} {error:?}"));
-        wait_for(SOON, "tries fail", || seen.count("disconnected from") >= 2).await;
-        said.extend(seen.all());
-    }
+    let mut said = said_of_login(&server, SECRET, "").await;
+    said.extend(said_of_login(&server, SECRET, "?protocol=resp3").await);
     let broken = Connection::open(format!("redis://:{SECRET}@host:port/")).unwrap_err();
     said.push(format!("{broken} {broken:?}"));
     assert!(said.len() >= 12);
     for text in said {
         assert!(!text.contains(SECRET), "{text}");
     }
+}
+
+/// The server cuts off the arguments that it repeats, so that they do not hold the whole password.
+#[tokio::test]
+async fn no_part_of_a_long_secret_reaches_debug_output_errors_or_events() {
+    let secret: String = (0..50).map(|n| format!("{:04}", n * 7919 % 10_000)).collect();
+    assert_eq!(secret.len(), 200);
+    let hello = ["--requirepass", "other", "--rename-command", "HELLO", ""];
+    let server = RedisServer::start_with(&hello).await;
+    let mut said = said_of_login(&server, &secret, "").await;
+    said.extend(said_of_login(&server, &secret, "?protocol=resp3").await);
+    for text in said {
+        for part in secret.as_bytes().windows(8) {
+            let part = std::str::from_utf8(part).unwrap();
+            assert!(!text.contains(part), "{part} in {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_a_refused_login_the_code_is_kept() {
+    let server = RedisServer::start_with(&["--requirepass", "other"]).await;
+    let url = format!("{}?protocol=resp3", server.url_as("default", "guess"));
+    let refused =
+        Connector::open(url).unwrap().oneshot(()).await.map(|_| "a connection").unwrap_err();
+    assert_eq!(refused.code(), Some("WRONGPASS"));
+    assert_eq!(Verdict::of(&refused), Verdict::Unavailable);
+    assert!(!Unavailable::may_have_run(&refused), "{refused}");
 }
 
 fn failing(error: RedisError) -> (Arc<Mutex<Vec<tokio::time::Instant>>>, impl Connecting) {

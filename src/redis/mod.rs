@@ -57,7 +57,9 @@
 //!
 //! [`Connected`](crate::event::Event::Connected) each time a connection is made, and
 //! [`Disconnected`](crate::event::Event::Disconnected) each time one is lost, is to be replaced, or
-//! could not be made. Neither they nor any error or `Debug` output hold credentials.
+//! could not be made. With a [`Connector`] of this crate neither they nor any error or `Debug`
+//! output hold its credentials. The errors of a connector of your own are told as they are: keep
+//! credentials out of them, also those that a server repeats when it refuses a login.
 //!
 //! # Where it stands in a stack
 //!
