@@ -514,6 +514,20 @@ async fn a_demoted_server_is_replaced_while_it_still_answers_reads() {
 }
 
 #[tokio::test]
+async fn the_reason_for_a_replacement_repeats_nothing_of_a_request() {
+    let server = RedisServer::start().await;
+    let (mut connection, seen) = connected(&server.url(), QUICK).await;
+    let mut eval = cmd("EVAL");
+    eval.arg("return redis.error_reply('READONLY ' .. ARGV[1])").arg(0).arg("payload");
+    let error = eval.query_async::<Value>(&mut connection).await.unwrap_err();
+    assert!(error.to_string().contains("payload"), "{error}");
+    wait_for(SOON, "it is replaced", || seen.count("disconnected") == 1).await;
+    let all = seen.all().concat();
+    assert!(all.contains("READONLY") || all.contains("ReadOnly"), "{all}");
+    assert!(!all.contains("payload"), "{all}");
+}
+
+#[tokio::test]
 async fn an_idle_connection_over_resp3_is_made_again_before_the_next_call() {
     let mut server = RedisServer::start().await;
     let url = format!("{}?protocol=resp3", server.url());
