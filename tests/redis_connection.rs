@@ -514,6 +514,25 @@ async fn a_demoted_server_is_replaced_while_it_still_answers_reads() {
 }
 
 #[tokio::test]
+async fn a_demoted_server_that_hangs_is_given_up_before_another_connection_is_made() {
+    let server = RedisServer::start().await;
+    let policy = QUICK.backoff(Backoff::fixed(Duration::from_secs(1)));
+    let (connection, seen) = connected(&server.url(), policy).await;
+    server.cli(&["REPLICAOF", "127.0.0.1", "1"]).await;
+    let error = connection.clone().set::<_, _, ()>("key", "value").await.unwrap_err();
+    assert_eq!(error.code(), Some("READONLY"));
+    wait_for(SOON, "it is to be replaced", || seen.count("disconnected") == 1).await;
+    server.pause();
+    let started = Instant::now();
+    assert!(get(&connection).await.unwrap_err().is_timeout());
+    fails_fast(&connection).await;
+    assert!(started.elapsed() < 3 * BUDGET + 3 * SLACK, "{:?}", started.elapsed());
+    assert_eq!(seen.count("connected to"), 1);
+    server.resume();
+    comes_back(&connection).await;
+}
+
+#[tokio::test]
 async fn the_reason_for_a_replacement_repeats_nothing_of_a_request() {
     let server = RedisServer::start().await;
     let (mut connection, seen) = connected(&server.url(), QUICK).await;

@@ -18,7 +18,6 @@ use super::{
     ConnectionPolicy,
     call::timed_out,
     link::{Link, Live, Shared},
-    race::{Either, race},
     watchman::{Unused, Watchman, ping},
 };
 use crate::{
@@ -121,7 +120,7 @@ where
             };
             let server = self.server.as_str();
             self.observers.tell(&Event::Disconnected { server, error: &error, retry_after: wait });
-            if while_used(&mut self.link, sleep(wait)).await.is_err() {
+            if self.watchman.while_used(&mut self.link, sleep(wait)).await.is_err() {
                 return Unused;
             }
         }
@@ -135,7 +134,7 @@ where
             ping(&mut connection).await?;
             Ok(connection)
         });
-        let made = while_used(&mut self.link, connect).await?;
+        let made = self.watchman.while_used(&mut self.link, connect).await?;
         Ok(made.unwrap_or_else(|_| Err(timed_out())))
     }
 }
@@ -145,17 +144,5 @@ impl<C> Drop for Task<C> {
         if let Some(shared) = self.shared.upgrade() {
             shared.end();
         }
-    }
-}
-
-/// Runs `work` for as long as there is a handle.
-async fn while_used<T>(
-    link: &mut watch::Receiver<Link>,
-    work: impl Future<Output = T>,
-) -> Result<T, Unused> {
-    let unused = async { while link.changed().await.is_ok() {} };
-    match race(unused, work).await {
-        Either::Left(()) => Err(Unused),
-        Either::Right(done) => Ok(done),
     }
 }
