@@ -490,7 +490,8 @@ async fn a_loading_server_is_connected_and_says_so_itself() {
 async fn a_demoted_server_is_replaced_while_it_still_answers_reads() {
     let (server, other) = (RedisServer::start().await, RedisServer::start().await);
     let proxy = Proxy::start(server.port());
-    let (connection, seen) = connected(&proxy.url(), QUICK).await;
+    let policy = ConnectionPolicy::DEFAULT.response_timeout(BUDGET);
+    let (connection, seen) = connected(&proxy.url(), policy).await;
     let set = async || connection.clone().set::<_, _, ()>("key", "value").await;
     set().await.unwrap();
     server.cli(&["REPLICAOF", "127.0.0.1", "1"]).await;
@@ -509,8 +510,57 @@ async fn a_demoted_server_is_replaced_while_it_still_answers_reads() {
         set().await.unwrap_err();
     }
     assert!(proxy.counts().accepted - connects <= 5, "no hot loop");
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(2) {
+        set().await.unwrap_err();
+    }
     proxy.set_upstream(other.port());
+    let started = Instant::now();
     wait_for_async(SOON, "the new master takes writes", async || set().await.is_ok()).await;
+    let longest = ConnectionPolicy::BACKOFF.longest();
+    assert!(started.elapsed() < longest + SLACK, "waits have grown: {:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn replacements_in_a_row_wait_as_failures_do_until_one_of_them_serves() {
+    let server = RedisServer::start().await;
+    let waits = Arc::new(Mutex::new(Vec::new()));
+    let observer = {
+        let waits = waits.clone();
+        move |event: &Event<'_>| {
+            if let Event::Disconnected { retry_after, .. } = event {
+                waits.lock().unwrap().push(*retry_after);
+            }
+        }
+    };
+    let backoff = Backoff::growing(Duration::from_millis(100), Duration::from_millis(800));
+    let builder = Connection::open(server.url()).unwrap().policy(QUICK.backoff(backoff));
+    let connection = builder.observe(observer).spawn();
+    let set = async || connection.clone().set::<_, _, ()>("key", "value").await;
+    let demoted_for = async |replacements: usize| {
+        waits.lock().unwrap().clear();
+        server.cli(&["REPLICAOF", "127.0.0.1", "1"]).await;
+        wait_for_async(SOON, "it is replaced so often", async || {
+            set().await.unwrap_err();
+            waits.lock().unwrap().len() >= replacements
+        })
+        .await;
+        server.cli(&["REPLICAOF", "NO", "ONE"]).await;
+        waits.lock().unwrap()[..replacements].to_vec()
+    };
+    comes_back(&connection).await;
+    tokio::time::sleep(backoff.longest()).await;
+    for _ in 0..2 {
+        let waited = demoted_for(6).await;
+        let least = [0, 50, 100, 200, 400, 400].map(Duration::from_millis);
+        let most = [0, 100, 200, 400, 800, 800].map(Duration::from_millis);
+        assert!(waited.iter().zip(least).all(|(wait, least)| *wait >= least), "{waited:?}");
+        assert!(waited.iter().zip(most).all(|(wait, most)| *wait <= most), "{waited:?}");
+        let served = Instant::now();
+        while served.elapsed() < 3 * backoff.longest() {
+            set().await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]

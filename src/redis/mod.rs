@@ -32,7 +32,7 @@
 //! |---|---|
 //! | an I/O error, a reply that is not the Redis protocol | given up at once |
 //! | a response timeout, and no reply to the `PING`s of the driver that follow it | given up |
-//! | `READONLY`, `NOAUTH` | replaced, every 200 ms at most, and used for what it still answers until another is made or it is given up |
+//! | `READONLY`, `NOAUTH` | replaced at once, then with growing waits until one serves, and used for what it still answers until another is made or it is given up |
 //! | any other error reply | nothing |
 //!
 //! Results of a connection that was given up say nothing about its successor. A lost connection is
