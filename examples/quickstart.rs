@@ -12,7 +12,7 @@ use std::{
 };
 
 use redis::{Cmd, Value};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tower::{Service, ServiceBuilder, ServiceExt, filter::FilterLayer, util::BoxCloneService};
 use tower_failover::{
     Backoff, BoxError, CircuitBreakerLayer, FallbackLayer,
@@ -76,7 +76,9 @@ async fn backend() -> Result<Backend, BoxError> {
         return Ok(BoxCloneService::new(memory));
     };
     let connection = Connection::open(url)?.spawn();
-    connection.wait_until_connected().await?;
+    timeout(Duration::from_secs(5), connection.wait_until_connected())
+        .await
+        .map_err(|_| format!("no Redis at {}", connection.server()))??;
     println!("using Redis at {}", connection.server());
     let service = ServiceExt::<Cmd>::map_err(RedisService::new(connection), BoxError::from);
     Ok(BoxCloneService::new(service))

@@ -83,18 +83,18 @@ async fn main() -> Result<(), BoxError> {
     sleep(OUTAGE).await;
     server.launch();
     server.wait_until_ready().await;
-    report("SIGKILL", fault, Instant::now(), &mut answers).await;
+    let mut failed = report("SIGKILL", fault, Instant::now(), &mut answers).await;
 
     let fault = Instant::now();
     server.pause();
     sleep(OUTAGE).await;
     server.resume();
-    report("SIGSTOP", fault, Instant::now(), &mut answers).await;
+    failed += report("SIGSTOP", fault, Instant::now(), &mut answers).await;
 
     let fault = Instant::now();
     server.restart().await;
-    report("restart", fault, Instant::now(), &mut answers).await;
-    Ok(())
+    failed += report("restart", fault, Instant::now(), &mut answers).await;
+    if failed == 0 { Ok(()) } else { Err(format!("{failed} callers got no answer").into()) }
 }
 
 async fn call_for_ever<S>(mut service: S, circuit: Circuit, answers: UnboundedSender<Answer>)
@@ -121,13 +121,14 @@ where
     }
 }
 
-/// Waits until Redis has served a while, then says what the callers saw since the fault.
+/// Waits until Redis has served a while, says what the callers saw since the fault, and returns how
+/// many of them failed.
 async fn report(
     fault: &str,
     fault_at: Instant,
     back_at: Instant,
     answers: &mut UnboundedReceiver<Answer>,
-) {
+) -> usize {
     sleep(PROBE_INTERVAL + AROUND).await;
     let mut seen = Vec::new();
     answers.recv_many(&mut seen, usize::MAX).await;
@@ -161,4 +162,5 @@ async fn report(
         percentile(0.5),
         percentile(0.99),
     );
+    failed
 }

@@ -1,5 +1,4 @@
-//! Tower layers that keep a service answering while its backend does not, and lose nothing it
-//! acknowledged.
+//! Tower layers that keep a service answering while its backend does not.
 //!
 //! ```
 //! use std::time::Duration;

@@ -34,7 +34,7 @@ use tower::{
     util::{BoxCloneService, BoxCloneServiceLayer, BoxCloneSyncService, BoxLayer, BoxService},
 };
 use tower_failover::{
-    BoxError, FallbackLayer,
+    BoxError, FallbackLayer, Outcome,
     circuit_breaker::{Circuit, CircuitBreakerLayer, Circuits},
     fallback::{BudgetLayer, Value},
     gate::GateLayer,
@@ -387,6 +387,13 @@ contract!(
     CircuitBreakerLayer::new(circuit()),
     CircuitBreakerLayer::new(circuit()),
     CircuitBreakerLayer::new(circuit())
+);
+contract!(
+    circuit_breaker_with_a_classifier,
+    CircuitBreakerLayer::new(circuit()).classify(|_: &Result<&str, BoxError>| Outcome::Ignored),
+    CircuitBreakerLayer::new(circuit()).classify(|_: &Result<Rc<u32>, BoxError>| Outcome::Ignored),
+    CircuitBreakerLayer::new(circuit())
+        .classify(|_: &Result<Response, Infallible>| Outcome::Ignored)
 );
 contract!(
     keyed_circuit_breaker,

@@ -1,12 +1,8 @@
 use std::{
-    cell::RefCell,
     collections::VecDeque,
-    fmt, mem, ptr,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
@@ -15,11 +11,9 @@ use crate::{
     logic::breaker::Change,
 };
 
-/// Tells a circuit's observers what happened: outside every lock, and the transitions in their
-/// order.
+/// Tells a circuit's observers of its transitions: outside every lock, and in their order.
 #[derive(Default)]
 pub(super) struct Bulletin {
-    refusals_wanted: AtomicBool,
     board: Mutex<Board>,
 }
 
@@ -30,17 +24,19 @@ struct Board {
     outbox: VecDeque<Transition>,
     /// Somebody is telling them.
     telling: bool,
+    /// Counts the circuits that were served: who tells for one has no business with the next.
+    circuit: u64,
 }
 
 impl Bulletin {
-    /// Serves another circuit. User code may run when the old observers are dropped: outside of
-    /// every lock.
-    pub(super) fn become_that_of(&self, observers: Observers) {
-        self.refusals_wanted.store(observers.want_refusals(), Ordering::Relaxed);
+    /// Serves another circuit, and returns the observers of the last one: user code may run when
+    /// they are dropped.
+    pub(super) fn become_that_of(&self, observers: Observers) -> Observers {
         let mut board = self.lock();
-        let old = (mem::replace(&mut board.observers, observers), mem::take(&mut board.outbox));
-        drop(board);
-        drop(old);
+        board.circuit += 1;
+        board.telling = false;
+        board.outbox.clear();
+        mem::replace(&mut board.observers, observers)
     }
 
     /// Takes down a change, to be told by [`tell`](Self::tell). Called with the circuit's lock
@@ -63,6 +59,7 @@ impl Bulletin {
     #[cold]
     pub(super) fn tell(&self) {
         let mut board = self.lock();
+        let circuit = board.circuit;
         if board.telling {
             return;
         }
@@ -71,33 +68,14 @@ impl Bulletin {
             let observers = board.observers.clone();
             drop(board);
             observers.tell(&Event::Transition(&transition));
-            drop(observers);
+            // These may be the last that hold them, and a panic must not stop the telling.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(observers)));
             board = self.lock();
+            if board.circuit != circuit {
+                return;
+            }
         }
         board.telling = false;
-    }
-
-    /// Whether somebody wants to know of refusals.
-    #[inline]
-    pub(super) fn wants_refusals(&self) -> bool {
-        self.refusals_wanted.load(Ordering::Relaxed)
-    }
-
-    /// Tells of a refused call.
-    #[cold]
-    pub(super) fn tell_refusal(&self, circuit: &Name, retry_after: Option<Duration>) {
-        thread_local! {
-            /// Whose observers are being told of a refusal on this thread: one that they run into
-            /// themselves is not told, or there would be no end.
-            static TELLING: RefCell<Vec<*const Bulletin>> = const { RefCell::new(Vec::new()) };
-        }
-        if TELLING.with_borrow(|telling| telling.contains(&ptr::from_ref(self))) {
-            return;
-        }
-        let observers = self.lock().observers.clone();
-        TELLING.with_borrow_mut(|telling| telling.push(self));
-        observers.tell(&Event::Refused { circuit, retry_after });
-        TELLING.with_borrow_mut(Vec::pop);
     }
 
     fn lock(&self) -> MutexGuard<'_, Board> {

@@ -47,6 +47,8 @@ pub enum CallError<E> {
     Inner(E),
 }
 
+const DONE: &str = "a future is not polled after it was done";
+
 impl<F, C> Call<F, C> {
     pub(super) fn new(circuit: Circuit, future: F, classifier: C) -> Self {
         Self { future, circuit, classifier: Some(classifier), held: None }
@@ -70,10 +72,16 @@ where
         let this = self.project();
         let held = match this.held {
             Some(held) => held,
-            None => this.held.insert(Held::new(this.circuit.permit().map_err(CallError::Open)?)),
+            None => match this.circuit.permit() {
+                Ok(permit) => this.held.insert(Held::new(permit)),
+                Err(open) => {
+                    this.classifier.take().expect(DONE);
+                    return Poll::Ready(Err(CallError::Open(open)));
+                }
+            },
         };
         let Poll::Ready(result) = held.run(|| this.future.poll(cx)) else { return Poll::Pending };
-        let classifier = this.classifier.take().expect("a future is not polled after it was done");
+        let classifier = this.classifier.take().expect(DONE);
         let settled = AtHead::new(classifier).settle(held.take(), result);
         Poll::Ready(settled.map_err(CallError::Inner))
     }

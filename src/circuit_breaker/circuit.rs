@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Builder, Call, Open, Permit, Policy, PolicyError, Snapshot, slot::Slot};
+use super::{Builder, Call, Open, Permit, Policy, PolicyError, Snapshot, lease::Lease, slot::Slot};
 use crate::{
     BoxError, ErrorsAreFailures,
     event::{Name, Observers},
@@ -47,12 +47,6 @@ pub(super) enum Stake {
     Forced,
 }
 
-/// Held by every handle; the last one gives the slot back.
-struct Lease {
-    slot: &'static Slot,
-    name: Name,
-}
-
 impl Circuit {
     /// A closed circuit with the default [`Policy`].
     #[must_use]
@@ -66,8 +60,8 @@ impl Circuit {
     }
 
     pub(super) fn with(name: Name, policy: Policy, observers: Observers) -> Self {
-        let slot = Slot::take(name.clone(), policy, observers);
-        Self { slot, lease: Arc::new(Lease { slot, name }) }
+        let slot = Slot::take(name.clone(), policy, observers.clone());
+        Self { slot, lease: Arc::new(Lease::new(slot, name, observers)) }
     }
 
     /// The name.
@@ -84,8 +78,10 @@ impl Circuit {
     #[inline]
     pub fn permit(&self) -> Result<Permit, Open> {
         let permit = self.ask();
-        if permit.is_err() {
-            self.tell_refused();
+        if let Err(open) = &permit
+            && self.lease.wants_refusals()
+        {
+            self.lease.tell_refusal(open);
         }
         permit
     }
@@ -179,8 +175,10 @@ impl Circuit {
         self.slot.policy()
     }
 
-    /// Replaces the settings. The state stays, and so do the counts, unless a window has another
-    /// shape now: that starts counting anew.
+    /// Replaces the settings. The state stays, and so do the counts.
+    ///
+    /// When a window has another shape now, or calls are slow from another time on, the rates start
+    /// anew and calls in flight do not count; failures in a row stay.
     ///
     /// # Errors
     ///
@@ -245,11 +243,6 @@ impl Circuit {
     fn boxed_open(&self, until: Moment) -> BoxError {
         Box::new(Open::new(self.lease.name.clone(), until))
     }
-
-    #[inline]
-    fn tell_refused(&self) {
-        self.slot.tell_refused(&self.lease.name);
-    }
 }
 
 impl<Request> Guard<Request> for Circuit {
@@ -270,8 +263,12 @@ impl<Request> Guard<Request> for Circuit {
     }
 
     #[inline]
-    fn refused(&self) {
-        self.tell_refused();
+    fn refused(&self, rejection: &BoxError) {
+        if self.lease.wants_refusals()
+            && let Some(open) = rejection.downcast_ref()
+        {
+            self.lease.tell_refusal(open);
+        }
     }
 
     fn charge(&self) -> Option<Permit> {
@@ -283,17 +280,11 @@ impl<Request> Guard<Request> for Circuit {
     }
 }
 
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.slot.retire();
-    }
-}
-
 impl fmt::Debug for Circuit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Circuit")
             .field("name", &self.lease.name)
-            .field("state", &self.state())
+            .field("state", &self.slot.glance(Breaker::state))
             .finish_non_exhaustive()
     }
 }

@@ -110,8 +110,10 @@ mod circuit;
 mod circuits;
 mod keyed;
 mod layer;
+mod lease;
 mod open;
 mod permit;
+mod roster;
 mod slot;
 mod snapshot;
 

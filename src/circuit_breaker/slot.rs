@@ -52,8 +52,10 @@ impl Slot {
 
     /// Gives the slot back. What is still out is void from now on.
     pub(super) fn retire(&'static self) {
-        self.become_circuit(Name::from(""), Policy::manual(), Observers::default());
+        let old = self.become_circuit(Name::from(""), Policy::manual(), Observers::default());
         lock(&POOL).push(self);
+        // The user's code may run in this, and panic.
+        drop(old);
     }
 
     fn empty() -> Self {
@@ -70,7 +72,8 @@ impl Slot {
         }
     }
 
-    fn become_circuit(&self, name: Name, policy: Policy, observers: Observers) {
+    /// Returns the observers of the circuit it was.
+    fn become_circuit(&self, name: Name, policy: Policy, observers: Observers) -> Observers {
         let mut control = lock(&self.control);
         control.breaker = Breaker::new(control.breaker.period() + 1);
         control.policy = policy;
@@ -78,7 +81,7 @@ impl Slot {
         self.meter.start(control.breaker.period(), &control.policy);
         self.publish(&control);
         drop(control);
-        self.bulletin.become_that_of(observers);
+        self.bulletin.become_that_of(observers)
     }
 
     pub(super) fn waiters(&self) -> &Waiters {
@@ -215,7 +218,7 @@ impl Slot {
         if control.breaker.is_counting() && !old.counts_like(&policy) {
             // The counts have another shape now: what is out was admitted under the old one.
             control.breaker.renew_period();
-            self.meter.start(control.breaker.period(), &policy);
+            self.meter.restart(control.breaker.period(), &policy);
         } else {
             self.meter.configure(&policy);
         }
@@ -278,14 +281,6 @@ impl Slot {
         let face = control.breaker.face(&control.policy);
         self.sign.publish(control.breaker.period(), face);
         matches!(face, Face::Shut(_)) && old != face
-    }
-
-    /// Tells those who want to know that a call was refused.
-    #[inline]
-    pub(super) fn tell_refused(&self, circuit: &Name) {
-        if self.bulletin.wants_refusals() {
-            self.bulletin.tell_refusal(circuit, self.retry_after());
-        }
     }
 
     /// How long until a call may pass, or `None` if that takes a hand.

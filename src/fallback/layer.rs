@@ -65,6 +65,11 @@ impl<F, E, C, O, L> FallbackLayer<F, E, C, O, L> {
 
     /// Gives the inner service this long for getting ready and answering together.
     ///
+    /// A circuit below sees calls that are given up so as cancelled, and by default those say
+    /// nothing: put a timeout between the circuit and what it guards, or let its policy count
+    /// [cancelled](crate::circuit_breaker::Policy::cancelled) calls, or a service that hangs never
+    /// opens it.
+    ///
     /// The fallback is then always ready itself, and answers when the inner service is not ready
     /// or hangs. A spent budget is a failure whatever the classifier or the mode says. Puts a
     /// [`BudgetLayer`] below the fallback and all that was put there before; the error is a

@@ -21,8 +21,11 @@ pub trait Guard<Request> {
     /// The reason why the request must not be sent.
     fn admit(&self, request: &Request) -> Result<Self::Pass, Self::Rejection>;
 
-    /// A call was refused, by [`refusal`](Self::refusal) or [`admit`](Self::admit).
-    fn refused(&self) {}
+    /// A call was refused with this error, by [`refusal`](Self::refusal) or
+    /// [`admit`](Self::admit).
+    fn refused(&self, rejection: &BoxError) {
+        let _ = rejection;
+    }
 
     /// The pass that an error of the inner `poll_ready` is settled on, if it counts.
     fn charge(&self) -> Option<Self::Pass> {

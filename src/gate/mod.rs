@@ -45,6 +45,9 @@
 //! the gate shuts ([`Guard::waiters`]). An error or a panic of the inner `poll_ready` is charged to
 //! the guard ([`Guard::charge`]).
 //!
+//! What the inner service reserved when it was ready stays reserved if the gate shuts before the
+//! call, until the same instance is called or dropped: a concurrency limit belongs above a gate.
+//!
 //! # Settling
 //!
 //! An admitted call carries a [`Pass`], which is settled exactly once: by [`Settle`] with the
@@ -62,11 +65,12 @@ mod unready;
 mod waiters;
 
 pub(crate) use self::held::Held;
+pub(crate) use self::waiters::Waiter;
 pub use self::{
     guard::Guard,
     layer::GateLayer,
     pass::Pass,
     service::Gate,
     settle::{AtHead, Settle},
-    waiters::{Waiter, Waiters},
+    waiters::Waiters,
 };

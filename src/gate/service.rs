@@ -124,13 +124,14 @@ where
     #[inline(always)]
     fn call(&mut self, request: Request) -> Self::Future {
         if let Some(refused) = self.refused.take() {
-            self.guard.refused();
+            self.guard.refused(&refused);
             return ResponseFuture::refused(refused);
         }
         match self.guard.admit(&request) {
             Err(rejection) => {
-                self.guard.refused();
-                ResponseFuture::refused(rejection.into())
+                let refused = rejection.into();
+                self.guard.refused(&refused);
+                ResponseFuture::refused(refused)
             }
             Ok(pass) => {
                 let mut held = Held::new(pass);

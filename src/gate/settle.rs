@@ -1,3 +1,5 @@
+use std::{any::type_name, fmt};
+
 use super::Pass;
 use crate::{Classify, ErrorsAreFailures, Outcome};
 
@@ -18,7 +20,7 @@ pub trait Settle<P, T, E>: Sized {
 }
 
 /// Settles as soon as the inner future is done, on what a [classifier](Classify) says.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct AtHead<C = ErrorsAreFailures>(C);
 
 impl<C> AtHead<C> {
@@ -45,5 +47,11 @@ where
         };
         pass.settle(outcome, retry_after);
         result
+    }
+}
+
+impl<C> fmt::Debug for AtHead<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AtHead").field(&format_args!("{}", type_name::<C>())).finish()
     }
 }

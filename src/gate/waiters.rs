@@ -1,5 +1,6 @@
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::Waker,
 };
@@ -10,7 +11,7 @@ pub struct Waiters(Mutex<Vec<Weak<Slot>>>);
 
 /// A service's place among the [`Waiters`]; empty until it first waits.
 #[derive(Default)]
-pub struct Waiter(Option<Arc<Slot>>);
+pub(crate) struct Waiter(Option<Arc<Slot>>);
 
 #[derive(Default)]
 struct Slot(Mutex<Option<Waker>>);
@@ -32,7 +33,10 @@ impl Waiters {
             }
             None => false,
         });
-        wakers.into_iter().for_each(Waker::wake);
+        for waker in wakers {
+            // One that panics must not keep the others asleep.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        }
     }
 
     /// Remembers to wake this task. Who registers looks at the gate once more afterwards.

@@ -62,6 +62,16 @@ impl Meter {
     /// Starts anew in `period`, by `policy`. The caller then publishes the period.
     pub(crate) fn start(&self, period: u64, policy: &Policy) {
         self.streak.start(period);
+        self.start_windows(period, policy);
+    }
+
+    /// Starts the windows anew in `period`, by `policy`, and goes on with the failures in a row.
+    pub(crate) fn restart(&self, period: u64, policy: &Policy) {
+        self.streak.carry(period);
+        self.start_windows(period, policy);
+    }
+
+    fn start_windows(&self, period: u64, policy: &Policy) {
         if let Some(rate) = policy.failure_rate {
             self.failures.start(period, rate.window);
         }

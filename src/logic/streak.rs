@@ -21,6 +21,12 @@ impl Streak {
         self.0.swap(period << 32, Ordering::Relaxed);
     }
 
+    /// Carries the row over into `period`.
+    pub(crate) fn carry(&self, period: u64) {
+        let row = u64::from(self.count());
+        self.0.swap(period << 32 | row, Ordering::Relaxed);
+    }
+
     /// Ends the row. Writes nothing when there is none, so that threads do not share a cache line.
     #[inline]
     pub(crate) fn success(&self, period: u64) {

@@ -1,7 +1,10 @@
 //! Promise 10, first half: a forced state lasts until it is released, or until its own end.
 
 use tokio::time::advance;
-use tower_failover::circuit_breaker::{Circuit, CircuitBreaker, State};
+use tower_failover::{
+    circuit_breaker::{Circuit, CircuitBreaker, State},
+    event::History,
+};
 
 use crate::{
     FRAGILE, MILLISECOND, SECOND,
@@ -121,4 +124,16 @@ async fn promise_10_release_and_reset_of_an_automatic_circuit() {
     assert_eq!(circuit.state(), State::Open, "nothing was forced");
     circuit.reset();
     assert_eq!(circuit.state(), State::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_10_printing_a_circuit_changes_nothing_and_tells_nobody() {
+    let history = History::new(8);
+    let circuit = Circuit::builder("backend").observe(history.clone()).build();
+    circuit.force_open_for(SECOND);
+    advance(2 * SECOND).await;
+    assert!(format!("{circuit:?}").contains("ForcedOpen"));
+    assert_eq!(history.transitions().len(), 1);
+    assert_eq!(circuit.state(), State::Closed);
+    assert_eq!(history.transitions().len(), 2);
 }

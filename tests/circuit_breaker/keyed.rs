@@ -11,7 +11,7 @@ use tower::{Layer, Service, ServiceExt};
 use tower_failover::{
     BoxError,
     circuit_breaker::{Circuit, CircuitBreakerLayer, Circuits, Open, Policy, State},
-    event::Event,
+    event::{Event, Observer},
 };
 
 use crate::{
@@ -66,7 +66,9 @@ async fn promise_12_200_000_keys_keep_no_more_than_the_capacity() {
         let _ = circuits.get(&key);
         assert!(circuits.len() <= 100);
     }
-    assert_eq!(circuits.len(), 100);
+    // A scan of the full map makes room for a sixteenth of it.
+    let len = circuits.len();
+    assert!((94..=100).contains(&len), "{len}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,6 +147,61 @@ async fn promise_12_a_forced_circuit_goes_last_of_all() {
         assert_eq!(circuits.peek(&1).map(|c| c.state()), Some(State::ForcedOpen), "at key {key}");
         assert!(circuits.len() <= 3);
     }
+}
+
+/// Looks at all circuits when it is dropped, as one does that takes its gauge out of a registry.
+struct Farewell(Arc<OnceLock<Circuits<usize>>>, Count);
+
+impl Observer for Farewell {
+    fn on_event(&self, _: &Event<'_>) {}
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        if let Some(circuits) = self.0.get() {
+            let _ = (circuits.len(), circuits.all());
+            self.1.add();
+        }
+    }
+}
+
+#[test]
+fn promise_12_an_observer_may_use_the_circuits_while_it_is_dropped() {
+    watched(|| async {
+        let all = Arc::new(OnceLock::<Circuits<usize>>::new());
+        let (seen, dropped) = (all.clone(), Count::default());
+        let count = dropped.clone();
+        let circuits = Circuits::new(move |key: &usize| {
+            // Whoever asks for 7 finds, when he is back, that another has made it: his is in vain.
+            if let (7, Some(circuits)) = (*key, seen.get())
+                && circuits.peek(&7).is_none()
+                && circuits.peek(&1_007).is_none()
+            {
+                let _ = circuits.get(&1_007);
+                let _ = circuits.get(&7);
+            }
+            Circuit::builder("host").observe(Farewell(seen.clone(), count.clone()))
+        })
+        .capacity(NonZeroUsize::new(4).unwrap());
+        let _ = all.set(circuits.clone());
+        let _ = circuits.get(&7);
+        assert_eq!(dropped.get(), 1, "one was made in vain");
+        for key in 10..20 {
+            let _ = circuits.get(&key);
+        }
+        assert!(dropped.get() > 5, "evicted: {}", dropped.get());
+        circuits.remove(&19);
+    });
+}
+
+#[test]
+fn promise_12_the_bounds_belong_to_the_circuits_and_not_to_a_handle() {
+    let circuits = circuits(100);
+    let other = circuits.clone().capacity(NonZeroUsize::new(2).unwrap());
+    for key in 0..10 {
+        let _ = circuits.get(&key);
+    }
+    assert_eq!((circuits.len(), other.len()), (2, 2));
 }
 
 #[test]

@@ -1,11 +1,17 @@
 //! Promise 8: `Open` says which circuit, and how long until the next probe, in every mode.
 
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::time::advance;
+use tower::{Layer, Service, ServiceExt};
 use tower_failover::{
     BoxError,
-    circuit_breaker::{CallError, Circuit, CircuitBreaker, Open},
+    circuit_breaker::{CallError, Circuit, CircuitBreaker, CircuitBreakerLayer, Open},
+    event::Event,
 };
 
 use crate::{
@@ -104,6 +110,42 @@ async fn promise_8_the_ramp_says_when_it_ends() {
     succeed(&circuit);
     let open = std::iter::repeat_with(|| circuit.permit()).take(100).find_map(Result::err).unwrap();
     assert_eq!((open.circuit(), open.retry_after()), ("backend", Some(10 * SECOND)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_8_the_event_of_a_refusal_says_what_its_error_says() {
+    let (told, heard) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+    let tell = told.clone();
+    let circuit = Circuit::builder("backend")
+        .policy(FRAGILE.ramp_for(10 * SECOND))
+        .observe(move |event: &Event<'_>| {
+            if let Event::Refused { retry_after, .. } = event {
+                tell.lock().unwrap().push(*retry_after);
+            }
+        })
+        .build();
+    let mut service = CircuitBreakerLayer::new(circuit.clone())
+        .layer(tower::service_fn(async |()| Ok::<_, BoxError>(())));
+    let mut refusals = async || {
+        for _ in 0..20 {
+            if let Err(error) = service.ready().await.unwrap().call(()).await {
+                let open = error.downcast_ref::<Open>().unwrap();
+                heard.lock().unwrap().push(open.retry_after());
+            }
+        }
+    };
+    fail(&circuit);
+    refusals().await;
+    advance(SECOND).await;
+    succeed(&circuit);
+    refusals().await;
+    circuit.force_open();
+    refusals().await;
+    let (told, heard) = (told.lock().unwrap(), heard.lock().unwrap());
+    assert_eq!(*told, *heard);
+    for expected in [Some(SECOND), Some(10 * SECOND), None] {
+        assert!(heard.contains(&expected), "{expected:?} in {heard:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

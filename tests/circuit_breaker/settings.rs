@@ -8,7 +8,9 @@ use tower_failover::{
     circuit_breaker::{Cancelled, Circuit, Policy, Rate, Share, State, Window},
 };
 
-use crate::{FRAGILE, SECOND, await_probe, circuit, fail, fail_until_open, half_opened, succeed};
+use crate::{
+    FRAGILE, MILLISECOND, SECOND, await_probe, circuit, fail, fail_until_open, half_opened, succeed,
+};
 
 #[tokio::test(start_paused = true)]
 async fn promise_11_a_row_of_failures_survives_new_settings() {
@@ -153,4 +155,27 @@ async fn presets_are_in_range_and_trip_as_their_documentation_says() {
     let row_only = Policy::new().without_failure_rate().consecutive_failures(100);
     assert_eq!(trips(row_only), 100);
     assert_eq!(trips(Policy::new().without_consecutive_failures()), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_11_a_row_of_failures_survives_a_window_of_another_shape() {
+    let rate = |calls| Rate::new(Ratio::percent(100), Window::Calls(calls)).min_calls(calls);
+    let circuit = circuit(Policy::consecutive(3).failure_rate(rate(50)));
+    fail(&circuit);
+    fail(&circuit);
+    circuit.set_policy(Policy::consecutive(3).failure_rate(rate(60))).unwrap();
+    assert_eq!(circuit.snapshot().consecutive_failures, 2);
+    fail(&circuit);
+    assert_eq!(circuit.state(), State::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_11_what_was_switched_on_can_be_switched_off() {
+    let rate = Rate::new(Ratio::percent(1), Window::Calls(1));
+    let circuit = circuit(Policy::patient().slow_calls(MILLISECOND, rate));
+    circuit.set_policy(circuit.policy().without_slow_calls().without_ramp()).unwrap();
+    let permit = circuit.permit().unwrap();
+    advance(SECOND).await;
+    permit.success();
+    assert_eq!((circuit.state(), circuit.snapshot().slow_calls), (State::Closed, None));
 }

@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use super::*;
+use crate::logic::Ratio;
 
 const MS: Duration = Duration::from_millis(1);
 const NANO: Duration = Duration::from_nanos(1);
