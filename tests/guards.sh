@@ -56,11 +56,12 @@ fi
 # Without the times of the originals: a file that was restored must not look older than the build.
 rm -rf "$tree"
 mkdir -p "$tree"
-git ls-files -z | xargs -0 cp --parents -t "$tree"
+git ls-files -coz --exclude-standard | while IFS= read -r -d '' file; do
+    [[ ! -e $file ]] || printf '%s\0' "$file"
+done | tar -cf - --null -T - | tar -xmf - -C "$tree"
 [[ ! -e Cargo.lock ]] || cp Cargo.lock "$tree"
 
-stale=()
-declare -A broken=()
+stale=() broken=()
 for patch in "${patches[@]}"; do
     patch_tree --check "$patch" || stale+=("$patch")
     [[ $(head -n 1 "$patch") =~ ^'# promise_'([0-9]+)'_: '. ]] ||
