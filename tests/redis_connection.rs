@@ -490,7 +490,8 @@ async fn a_loading_server_is_connected_and_says_so_itself() {
 async fn a_demoted_server_is_replaced_while_it_still_answers_reads() {
     let (server, other) = (RedisServer::start().await, RedisServer::start().await);
     let proxy = Proxy::start(server.port());
-    let (connection, seen) = connected(&proxy.url(), QUICK).await;
+    let policy = ConnectionPolicy::DEFAULT.response_timeout(BUDGET);
+    let (connection, seen) = connected(&proxy.url(), policy).await;
     let set = async || connection.clone().set::<_, _, ()>("key", "value").await;
     set().await.unwrap();
     server.cli(&["REPLICAOF", "127.0.0.1", "1"]).await;
@@ -509,8 +510,90 @@ async fn a_demoted_server_is_replaced_while_it_still_answers_reads() {
         set().await.unwrap_err();
     }
     assert!(proxy.counts().accepted - connects <= 5, "no hot loop");
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(2) {
+        set().await.unwrap_err();
+    }
     proxy.set_upstream(other.port());
+    let started = Instant::now();
     wait_for_async(SOON, "the new master takes writes", async || set().await.is_ok()).await;
+    let longest = ConnectionPolicy::BACKOFF.longest();
+    assert!(started.elapsed() < longest + SLACK, "waits have grown: {:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn replacements_in_a_row_wait_as_failures_do_until_one_of_them_serves() {
+    let server = RedisServer::start().await;
+    let waits = Arc::new(Mutex::new(Vec::new()));
+    let observer = {
+        let waits = waits.clone();
+        move |event: &Event<'_>| {
+            if let Event::Disconnected { retry_after, .. } = event {
+                waits.lock().unwrap().push(*retry_after);
+            }
+        }
+    };
+    let backoff = Backoff::growing(Duration::from_millis(100), Duration::from_millis(800));
+    let builder = Connection::open(server.url()).unwrap().policy(QUICK.backoff(backoff));
+    let connection = builder.observe(observer).spawn();
+    let set = async || connection.clone().set::<_, _, ()>("key", "value").await;
+    let demoted_for = async |replacements: usize| {
+        waits.lock().unwrap().clear();
+        server.cli(&["REPLICAOF", "127.0.0.1", "1"]).await;
+        wait_for_async(SOON, "it is replaced so often", async || {
+            set().await.unwrap_err();
+            waits.lock().unwrap().len() >= replacements
+        })
+        .await;
+        server.cli(&["REPLICAOF", "NO", "ONE"]).await;
+        waits.lock().unwrap()[..replacements].to_vec()
+    };
+    comes_back(&connection).await;
+    tokio::time::sleep(backoff.longest()).await;
+    for _ in 0..2 {
+        let waited = demoted_for(6).await;
+        let least = [0, 50, 100, 200, 400, 400].map(Duration::from_millis);
+        let most = [0, 100, 200, 400, 800, 800].map(Duration::from_millis);
+        assert!(waited.iter().zip(least).all(|(wait, least)| *wait >= least), "{waited:?}");
+        assert!(waited.iter().zip(most).all(|(wait, most)| *wait <= most), "{waited:?}");
+        let served = Instant::now();
+        while served.elapsed() < 3 * backoff.longest() {
+            set().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_demoted_server_that_hangs_is_given_up_before_another_connection_is_made() {
+    let server = RedisServer::start().await;
+    let policy = QUICK.backoff(Backoff::fixed(Duration::from_secs(1)));
+    let (connection, seen) = connected(&server.url(), policy).await;
+    server.cli(&["REPLICAOF", "127.0.0.1", "1"]).await;
+    let error = connection.clone().set::<_, _, ()>("key", "value").await.unwrap_err();
+    assert_eq!(error.code(), Some("READONLY"));
+    wait_for(SOON, "it is to be replaced", || seen.count("disconnected") == 1).await;
+    server.pause();
+    let started = Instant::now();
+    assert!(get(&connection).await.unwrap_err().is_timeout());
+    fails_fast(&connection).await;
+    assert!(started.elapsed() < 3 * BUDGET + 3 * SLACK, "{:?}", started.elapsed());
+    assert_eq!(seen.count("connected to"), 1);
+    server.resume();
+    comes_back(&connection).await;
+}
+
+#[tokio::test]
+async fn the_reason_for_a_replacement_repeats_nothing_of_a_request() {
+    let server = RedisServer::start().await;
+    let (mut connection, seen) = connected(&server.url(), QUICK).await;
+    let mut eval = cmd("EVAL");
+    eval.arg("return redis.error_reply('READONLY ' .. ARGV[1])").arg(0).arg("payload");
+    let error = eval.query_async::<Value>(&mut connection).await.unwrap_err();
+    assert!(error.to_string().contains("payload"), "{error}");
+    wait_for(SOON, "it is replaced", || seen.count("disconnected") == 1).await;
+    let all = seen.all().concat();
+    assert!(all.contains("READONLY") || all.contains("ReadOnly"), "{all}");
+    assert!(!all.contains("payload"), "{all}");
 }
 
 #[tokio::test]
@@ -575,33 +658,66 @@ async fn no_connection_is_left_behind() {
     wait_for(SOON, "none is open", || proxy.established() == 0).await;
 }
 
+/// What an attempt at a login with this password puts into words.
+async fn said_of_login(server: &RedisServer, secret: &str, query: &str) -> Vec<String> {
+    let url = format!("{}{query}", server.url_as("default", secret));
+    let seen = Seen::default();
+    let connector = Connector::open(url.as_str()).unwrap();
+    let refused = connector.clone().oneshot(()).await.map(|_| "a connection").unwrap_err();
+    let mut said = vec![format!("{connector:?} {refused} {refused:?}")];
+    let builder = Connection::open(url).unwrap().policy(QUICK).observe(seen.observer());
+    said.push(format!("{builder:?}"));
+    let (connection, driver) = builder.build();
+    said.push(format!("{driver:?} {connection:?}"));
+    tokio::spawn(driver);
+    let error = fails_fast(&connection).await;
+    said.push(format!("{connection:?} {error} {error:?}"));
+    wait_for(SOON, "tries fail", || seen.count("disconnected from") >= 2).await;
+    said.extend(seen.all());
+    said
+}
+
 #[tokio::test]
 async fn no_secret_reaches_debug_output_errors_or_events() {
     const SECRET: &str = "hunter2";
     let hello = ["--requirepass", "other", "--rename-command", "HELLO", ""];
     let server = RedisServer::start_with(&hello).await;
-    let mut said = Vec::new();
-    for query in ["", "?protocol=resp3"] {
-        let url = format!("{}{query}", server.url_as("default", SECRET));
-        let seen = Seen::default();
-        let connector = Connector::open(url.as_str()).unwrap();
-        said.push(format!("{connector:?}"));
-        let builder = Connection::open(url).unwrap().policy(QUICK).observe(seen.observer());
-        said.push(format!("{builder:?}"));
-        let (connection, driver) = builder.build();
-        said.push(format!("{driver:?} {connection:?}"));
-        tokio::spawn(driver);
-        let error = fails_fast(&connection).await;
-        said.push(format!("{connection:?} {error} {error:?}"));
-        wait_for(SOON, "tries fail", || seen.count("disconnected from") >= 2).await;
-        said.extend(seen.all());
-    }
+    let mut said = said_of_login(&server, SECRET, "").await;
+    said.extend(said_of_login(&server, SECRET, "?protocol=resp3").await);
     let broken = Connection::open(format!("redis://:{SECRET}@host:port/")).unwrap_err();
     said.push(format!("{broken} {broken:?}"));
     assert!(said.len() >= 12);
     for text in said {
         assert!(!text.contains(SECRET), "{text}");
     }
+}
+
+/// The server cuts off the arguments that it repeats, so that they do not hold the whole password.
+#[tokio::test]
+async fn no_part_of_a_long_secret_reaches_debug_output_errors_or_events() {
+    let secret: String = (0..50).map(|n| format!("{:04}", n * 7919 % 10_000)).collect();
+    assert_eq!(secret.len(), 200);
+    let hello = ["--requirepass", "other", "--rename-command", "HELLO", ""];
+    let server = RedisServer::start_with(&hello).await;
+    let mut said = said_of_login(&server, &secret, "").await;
+    said.extend(said_of_login(&server, &secret, "?protocol=resp3").await);
+    for text in said {
+        for part in secret.as_bytes().windows(8) {
+            let part = std::str::from_utf8(part).unwrap();
+            assert!(!text.contains(part), "{part} in {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_a_refused_login_the_code_is_kept() {
+    let server = RedisServer::start_with(&["--requirepass", "other"]).await;
+    let url = format!("{}?protocol=resp3", server.url_as("default", "guess"));
+    let refused =
+        Connector::open(url).unwrap().oneshot(()).await.map(|_| "a connection").unwrap_err();
+    assert_eq!(refused.code(), Some("WRONGPASS"));
+    assert_eq!(Verdict::of(&refused), Verdict::Unavailable);
+    assert!(!Unavailable::may_have_run(&refused), "{refused}");
 }
 
 fn failing(error: RedisError) -> (Arc<Mutex<Vec<tokio::time::Instant>>>, impl Connecting) {

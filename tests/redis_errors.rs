@@ -126,6 +126,81 @@ async fn an_error_in_the_middle_of_a_script_may_leave_half_of_it_done() {
     assert_eq!(server.cli(&["GET", "half"]).await, Value::BulkString(b"1".to_vec()));
 }
 
+/// Runs the script, whose error is judged alone and together with the command.
+async fn judge_script(server: &RedisServer, words: &[&str], alone: bool) -> RedisError {
+    let error = error_of(server, words).await;
+    assert_eq!(Unavailable::may_have_run(&error), alone, "{error}");
+    assert!(Unavailable::command_may_have_run(&command(words), &error), "{error}");
+    let boxed: BoxError = error.clone().into();
+    assert!(Unavailable::command_may_have_run(&command(words), &*boxed), "{error}");
+    error
+}
+
+#[tokio::test]
+async fn a_script_that_hands_out_the_error_of_a_command_may_have_run() {
+    let server = RedisServer::start().await;
+    let script = "redis.call('SET', KEYS[1], 1) return redis.pcall('LPUSH', KEYS[1], 2)";
+    let error = judge_script(&server, &["EVAL", script, "1", "half"], false).await;
+    assert_eq!(error.code(), Some("WRONGTYPE"));
+    assert_eq!(server.cli(&["GET", "half"]).await, Value::BulkString(b"1".to_vec()));
+
+    let sha = server.cli(&["SCRIPT", "LOAD", script]).await;
+    let sha: String = redis::from_redis_value(sha).unwrap();
+    judge_script(&server, &["evalsha", &sha, "1", "other half"], false).await;
+    assert_eq!(server.cli(&["GET", "other half"]).await, Value::BulkString(b"1".to_vec()));
+}
+
+#[tokio::test]
+async fn a_script_that_makes_up_an_error_may_have_run() {
+    let server = RedisServer::start().await;
+    for reply in ["OOM nope", "READONLY nope", "NOSCRIPT nope", "LOADING nope", "CUSTOM nope"] {
+        let script = format!("redis.call('INCR', 'n') return redis.error_reply('{reply}')");
+        let is_known_to_be_custom = reply.starts_with("CUSTOM");
+        let error = judge_script(&server, &["EVAL", &script, "0"], is_known_to_be_custom).await;
+        assert!(Unavailable::command_may_have_run(&cmd("FCALL"), &error), "{error}");
+        assert_eq!(Unavailable::command_may_have_run(&cmd("SET"), &error), is_known_to_be_custom);
+    }
+    assert_eq!(server.cli(&["GET", "n"]).await, Value::BulkString(b"5".to_vec()));
+}
+
+#[tokio::test]
+async fn a_transaction_whose_replies_hold_an_error_has_run() {
+    let server = RedisServer::start().await;
+    server.cli(&["SET", "text", "1"]).await;
+    let connection = connect(&server.url()).await;
+    for words in [&["MULTI"][..], &["SET", "done", "1"], &["LPUSH", "text", "2"]] {
+        RedisService::new(connection.clone()).oneshot(command(words)).await.unwrap();
+    }
+    let error = error_on(&connection, &["EXEC"]).await;
+    assert_eq!(error.code(), Some("WRONGTYPE"));
+    assert!(Unavailable::command_may_have_run(&cmd("EXEC"), &error));
+    assert_eq!(server.cli(&["GET", "done"]).await, Value::BulkString(b"1".to_vec()));
+}
+
+#[tokio::test]
+async fn a_script_in_a_pipeline_may_have_run_whatever_it_answers() {
+    let server = RedisServer::start().await;
+    let mut alone = pipe();
+    alone.cmd("EVAL").arg("return redis.error_reply('OOM nope')").arg(0);
+    assert!(Unavailable::may_have_run(&pipeline_error(&server, &alone).await));
+    assert!(Unavailable::may_have_run(&pipeline_error(&server, alone.atomic()).await));
+}
+
+#[tokio::test]
+async fn a_script_that_was_not_sent_and_one_that_cannot_write_are_judged_as_any_command() {
+    let port = Port::take();
+    let client = Client::open(format!("redis://127.0.0.1:{}/", port.number())).unwrap();
+    let refused = client.get_multiplexed_async_connection().await.unwrap_err();
+    assert!(!Unavailable::command_may_have_run(&cmd("EVAL"), &refused));
+
+    let server = RedisServer::start().await;
+    server.cli(&["SET", "text", "1"]).await;
+    let error = error_of(&server, &["LPUSH", "text", "2"]).await;
+    for name in ["LPUSH", "EVAL_RO", "EVALSHA_RO", "FCALL_RO"] {
+        assert!(!Unavailable::command_may_have_run(&cmd(name), &error), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn execabort_is_the_callers_own_and_nothing_ran() {
     let server = RedisServer::start().await;

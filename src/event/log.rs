@@ -8,7 +8,8 @@ use super::{Event, Observer};
 /// | every other transition, a connection is made | `INFO` |
 /// | a fallback answers, a call is refused | `DEBUG` |
 ///
-/// Names, states and causes are fields; nothing that a request or a response holds is written.
+/// Names, states and causes are fields; nothing that a request or a response holds is written, so
+/// of the strategies that failed their names and not their messages.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Log;
 

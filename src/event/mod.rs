@@ -80,6 +80,8 @@ pub enum Event<'a> {
 }
 
 /// Why a strategy of a fallback did not answer.
+///
+/// Its [message](Self::message), which `Display` and `Debug` show too, may quote the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
     strategy: Name,
@@ -98,7 +100,9 @@ impl Reason {
         self.strategy.as_str()
     }
 
-    /// What it said.
+    /// What it said: the text of its own error, which may quote the request.
+    ///
+    /// A Redis server, for one, repeats the arguments of a command it does not know.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
@@ -111,7 +115,8 @@ impl fmt::Display for Reason {
     }
 }
 
-/// One line for people.
+/// One line for people. Of strategies that failed it holds the names: messages, which may quote the
+/// request, are left to [`Reason`] and to `Debug`.
 impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -128,7 +133,7 @@ impl fmt::Display for Event<'_> {
             Self::FallbackFailed { fallback, reasons } => {
                 write!(f, "fallback {fallback} failed")?;
                 for (n, reason) in reasons.iter().enumerate() {
-                    write!(f, "{}{reason}", if n == 0 { ": " } else { "; " })?;
+                    write!(f, "{}{}", if n == 0 { ": " } else { ", " }, reason.strategy)?;
                 }
                 Ok(())
             }

@@ -1,6 +1,6 @@
 use std::{io, sync::Arc, time::Duration};
 
-use redis::{ErrorKind, RedisError, RedisResult, Value, aio::MultiplexedConnection};
+use redis::{ErrorKind, RedisError, RedisResult, ServerError, Value, aio::MultiplexedConnection};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
@@ -46,7 +46,7 @@ impl<'a> Call<'a> {
         let result = timeout_at(self.deadline, answer).await.unwrap_or_else(|_| Err(timed_out()));
         match &result {
             Ok(answer) => match replies(answer).iter().find_map(wearing_out) {
-                Some(error) => self.wear_out(error),
+                Some(reply) => self.wear_out(reply),
                 None => self.replied(),
             },
             Err(error) if error.is_timeout() => self.waited(self.shared.policy.response_timeout),
@@ -55,7 +55,7 @@ impl<'a> Call<'a> {
                 self.shared.lose(&self.live, error.clone());
             }
             Err(error) => match first_reply(error) {
-                Some(reply) if wears_out(reply.code()) => self.wear_out(error.clone()),
+                Some(reply) if wears_out(reply.code()) => self.wear_out(&reply),
                 Some(_) => self.replied(),
                 None => self.is_settled = true,
             },
@@ -83,8 +83,11 @@ impl<'a> Call<'a> {
         self.live.replied();
     }
 
-    fn wear_out(&mut self, error: RedisError) {
+    /// Observers are told the code alone: a script makes up words of what it is given.
+    fn wear_out(&mut self, reply: &ServerError) {
         self.is_settled = true;
+        let words = Some("the reply to a call".to_owned());
+        let error = redis::make_extension_error(reply.code().to_owned(), words);
         self.shared.wear_out(&self.live, error);
     }
 
@@ -131,7 +134,7 @@ pub(super) fn timed_out() -> RedisError {
 }
 
 /// An error reply after which another connection is wanted.
-fn wearing_out(reply: &Value) -> Option<RedisError> {
+fn wearing_out(reply: &Value) -> Option<&ServerError> {
     let Value::ServerError(error) = reply else { return None };
-    wears_out(error.code()).then(|| error.clone().into())
+    wears_out(error.code()).then_some(error)
 }

@@ -18,7 +18,8 @@ use tower_service::Service;
 /// TCP_NODELAY is on, and unacknowledged data is given up after [`Self::USER_TIMEOUT`] unless the
 /// connection info names another `TCP_USER_TIMEOUT` (Linux). It has no time limits of its own: a
 /// [`Connection`](super::Connection) sets them. The driver of each connection it makes is spawned
-/// by the client.
+/// by the client. Of an error reply to its login it keeps the code, since the words may repeat the
+/// password.
 ///
 /// To connect elsewhere each time, or with other credentials, or in a simulation, write a connector
 /// with `tower::service_fn`: every `Service<()>` whose response is a [`MultiplexedConnection`] is
@@ -70,19 +71,18 @@ impl Connector {
             Some(_) | None => config,
         }
     }
+}
 
-    /// Withholds an error in which the server repeats the password, as it does with the arguments
-    /// of a command it does not know.
-    fn without_password(&self, error: RedisError) -> RedisError {
-        let password = self.client.get_connection_info().redis_settings().password();
-        match password {
-            Some(secret) if !secret.is_empty() && error.to_string().contains(secret) => {
-                (error.kind(), "the server refused the login in words that repeat it").into()
-            }
-            Some(_) | None => error,
-        }
+/// Keeps the code alone of an error reply to the login, whose words may repeat the password, whole
+/// or cut off, as a server does with the arguments of a command it does not know.
+fn without_words(error: RedisError) -> RedisError {
+    match error.code() {
+        Some(code) => redis::make_extension_error(code.to_owned(), Some(REFUSED.to_owned())),
+        None => error,
     }
 }
+
+const REFUSED: &str = "the server refused the login";
 
 /// The commands that may wait to be written before callers do.
 const BUFFER: usize = 1024;
@@ -115,7 +115,7 @@ impl Service<()> for Connector {
             this.client
                 .get_multiplexed_async_connection_with_config(&this.config())
                 .await
-                .map_err(|error| this.without_password(error))
+                .map_err(without_words)
         })
     }
 }

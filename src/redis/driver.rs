@@ -18,7 +18,6 @@ use super::{
     ConnectionPolicy,
     call::timed_out,
     link::{Link, Live, Shared},
-    race::{Either, race},
     watchman::{Unused, Watchman, ping},
 };
 use crate::{
@@ -64,10 +63,6 @@ pub(super) struct Task<C> {
     connector: C,
 }
 
-/// A connection that answers but is not wanted (`READONLY`, `NOAUTH`) is replaced this often at
-/// most.
-const REPLACE_EVERY: Duration = Duration::from_millis(200);
-
 impl<C> Task<C>
 where
     C: Service<(), Response = MultiplexedConnection, Error = RedisError>,
@@ -91,7 +86,7 @@ where
     async fn drive(&mut self) -> Unused {
         let mut failures = 0_u32;
         loop {
-            let (error, pause) = match self.connect().await {
+            let (error, age) = match self.connect().await {
                 Err(Unused) => return Unused,
                 Ok(Err(error)) => {
                     failures = failures.saturating_add(1);
@@ -108,20 +103,23 @@ where
                     let Ok(error) = self.watchman.watch(self.link.clone(), &live).await else {
                         return Unused;
                     };
-                    let (is_worn, age) = (live.worn().is_some(), clock::now() - live.made_at);
-                    let has_served = is_worn || live.replies() > 0;
+                    let age = clock::now() - live.made_at;
+                    // Reads succeed on a replica too: only time tells that a master was reached.
+                    let (has_served, age) = match live.worn() {
+                        Some(_) => (age >= self.policy.backoff.longest(), age),
+                        None => (live.replies() > 0, Duration::ZERO),
+                    };
                     failures = if has_served { 0 } else { failures.saturating_add(1) };
-                    let pause = if is_worn { REPLACE_EVERY } else { Duration::ZERO };
-                    (error, pause.saturating_sub(age))
+                    (error, age)
                 }
             };
             let wait = match failures {
-                0 => pause,
-                _ => pause.max(self.policy.backoff.wait(failures, fastrand::f64())),
+                0 => Duration::ZERO,
+                _ => self.policy.backoff.wait(failures, fastrand::f64()).saturating_sub(age),
             };
             let server = self.server.as_str();
             self.observers.tell(&Event::Disconnected { server, error: &error, retry_after: wait });
-            if while_used(&mut self.link, sleep(wait)).await.is_err() {
+            if self.watchman.while_used(&mut self.link, sleep(wait)).await.is_err() {
                 return Unused;
             }
         }
@@ -135,7 +133,7 @@ where
             ping(&mut connection).await?;
             Ok(connection)
         });
-        let made = while_used(&mut self.link, connect).await?;
+        let made = self.watchman.while_used(&mut self.link, connect).await?;
         Ok(made.unwrap_or_else(|_| Err(timed_out())))
     }
 }
@@ -145,17 +143,5 @@ impl<C> Drop for Task<C> {
         if let Some(shared) = self.shared.upgrade() {
             shared.end();
         }
-    }
-}
-
-/// Runs `work` for as long as there is a handle.
-async fn while_used<T>(
-    link: &mut watch::Receiver<Link>,
-    work: impl Future<Output = T>,
-) -> Result<T, Unused> {
-    let unused = async { while link.changed().await.is_ok() {} };
-    match race(unused, work).await {
-        Either::Left(()) => Err(Unused),
-        Either::Right(done) => Ok(done),
     }
 }

@@ -61,6 +61,14 @@ impl Shared {
         self.db.load(Relaxed)
     }
 
+    /// The connection of calls at this moment, if there is one.
+    pub(super) fn live(&self) -> Option<Arc<Live>> {
+        match &*self.link.borrow() {
+            Link::Up(live) => Some(live.clone()),
+            Link::Connecting { .. } | Link::Down { .. } | Link::Ended { .. } => None,
+        }
+    }
+
     /// Makes this the connection of all calls from now on.
     pub(super) fn publish(&self, live: &Arc<Live>) {
         self.db.store(live.connection.get_db(), Relaxed);

@@ -32,7 +32,7 @@
 //! |---|---|
 //! | an I/O error, a reply that is not the Redis protocol | given up at once |
 //! | a response timeout, and no reply to the `PING`s of the driver that follow it | given up |
-//! | `READONLY`, `NOAUTH` | replaced, every 200 ms at most, and used for what it still answers until another is made |
+//! | `READONLY`, `NOAUTH` | replaced at once, then with growing waits until one serves, and used for what it still answers until another is made or it is given up |
 //! | any other error reply | nothing |
 //!
 //! Results of a connection that was given up say nothing about its successor. A lost connection is
@@ -57,7 +57,9 @@
 //!
 //! [`Connected`](crate::event::Event::Connected) each time a connection is made, and
 //! [`Disconnected`](crate::event::Event::Disconnected) each time one is lost, is to be replaced, or
-//! could not be made. Neither they nor any error or `Debug` output hold credentials.
+//! could not be made. With a [`Connector`] of this crate neither they nor any error or `Debug`
+//! output hold its credentials. The errors of a connector of your own are told as they are: keep
+//! credentials out of them, also those that a server repeats when it refuses a login.
 //!
 //! # Where it stands in a stack
 //!
@@ -65,9 +67,9 @@
 //! needs no timeout for a server that is down, only for one that is slow. Inside a breaker errors
 //! are `RedisError`, above it they are boxed: [`Unavailable`] judges both alike.
 //!
-//! A failed command may have run. Repeat it only if
-//! [`Unavailable::may_have_run`] says no, or if running it twice does no harm; the client's own
-//! `retry_method` recommends repeating a write that timed out.
+//! A failed command may have run. Repeat it only if [`Unavailable::may_have_run`] says no, for a
+//! script [`Unavailable::command_may_have_run`], or if running it twice does no harm; the client's
+//! own `retry_method` recommends repeating a write that timed out.
 
 mod builder;
 mod call;

@@ -68,7 +68,10 @@ impl ConnectionPolicy {
         Self { connect_timeout: timeout, ..self }
     }
 
-    /// Waits this long after a failed try to connect.
+    /// Waits this long after a failed try to connect, and from one connection to the next while each
+    /// is answered `READONLY` or `NOAUTH`.
+    ///
+    /// One that served for the longest wait there is before it was answered so is replaced at once.
     #[must_use]
     pub const fn backoff(self, backoff: Backoff) -> Self {
         Self { backoff, ..self }

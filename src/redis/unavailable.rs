@@ -1,6 +1,6 @@
 use std::error::Error;
 
-use redis::{ErrorKind, RedisError, ServerError, ServerErrorKind};
+use redis::{Arg, Cmd, ErrorKind, RedisError, ServerError, ServerErrorKind};
 
 use super::{Disconnected, Verdict, kept::kept, verdict::first_reply};
 use crate::{BoxError, Classify, Outcome, circuit_breaker::Open};
@@ -26,12 +26,13 @@ use crate::{BoxError, Classify, Outcome, circuit_breaker::Open};
 pub struct Unavailable;
 
 impl Unavailable {
-    /// Whether the command that ended in this error may have run.
+    /// Whether the command or the pipeline that ended in this error may have run.
     ///
-    /// `false` is certain: it was refused by a circuit or by a [`Connection`](super::Connection)
-    /// that is down, no connection was made, or the server refused it. Everything else may have
-    /// run, wholly or in part: a timeout, a connection dropped in flight, a pipeline of which a
-    /// command failed, an error reply out of a script.
+    /// `false` is certain for everything but scripts and `EXEC`, which
+    /// [`command_may_have_run`](Self::command_may_have_run) judges: it was refused by a circuit or
+    /// by a [`Connection`](super::Connection) that is down, no connection was made, or the server
+    /// refused it. Everything else may have run, wholly or in part: a timeout, a connection dropped
+    /// in flight, a pipeline of which a command failed, whether it is a script or not.
     ///
     /// Takes a [`RedisError`] or any other error; for a boxed one, pass `&*error`. A client that
     /// repeats commands by itself, as `ClusterConnection` does unless its `retries` is 0, may end
@@ -48,6 +49,32 @@ impl Unavailable {
             },
             None => true,
         }
+    }
+
+    /// Whether this command, which ended in this error, may have run.
+    ///
+    /// `false` is certain for scripts too (`EVAL`, `EVALSHA`, `FCALL`): those may have run whatever
+    /// the server replied, since a script hands out the errors of its commands and makes up others,
+    /// after it has written. So may an `EXEC`, in whose place the error of one of its commands is
+    /// reported. All other commands, and scripts that cannot write (`EVAL_RO`), are judged as by
+    /// [`may_have_run`](Self::may_have_run).
+    ///
+    /// ```
+    /// use redis::{RedisError, cmd};
+    /// use tower_failover::redis::Unavailable;
+    ///
+    /// # fn example() -> Result<(), RedisError> {
+    /// let reply = redis::parse_redis_value(b"-OOM command not allowed\r\n")?.extract_error();
+    /// let error = reply.expect_err("it is one");
+    /// assert!(!Unavailable::command_may_have_run(&cmd("SET"), &error));
+    /// assert!(Unavailable::command_may_have_run(&cmd("EVAL"), &error));
+    /// # Ok(()) }
+    /// # example().unwrap();
+    /// ```
+    #[must_use]
+    pub fn command_may_have_run(command: &Cmd, error: &(dyn Error + 'static)) -> bool {
+        let is_reply = || error.downcast_ref().and_then(first_reply).is_some();
+        Self::may_have_run(error) || runs_others(command) && is_reply()
     }
 }
 
@@ -93,6 +120,12 @@ fn redis_may_have_run(error: &RedisError) -> bool {
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => true,
         _ => true,
     }
+}
+
+/// Whether the reply to this command may be the one to another that it ran.
+fn runs_others(command: &Cmd) -> bool {
+    let Some(Arg::Simple(name)) = command.args_iter().next() else { return false };
+    ["EVAL", "EVALSHA", "FCALL", "EXEC"].iter().any(|it| name.eq_ignore_ascii_case(it.as_bytes()))
 }
 
 /// Whether the server did nothing of what was sent.

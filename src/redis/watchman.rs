@@ -1,4 +1,7 @@
-use std::sync::{Arc, Weak};
+use std::{
+    convert::Infallible,
+    sync::{Arc, Weak},
+};
 
 use redis::{ErrorKind, RedisError, RedisResult, ServerError, Value, aio::MultiplexedConnection};
 use tokio::{
@@ -42,6 +45,21 @@ impl Watchman {
         }
     }
 
+    /// Runs `work` for as long as there is a handle, and looks after the worn connection that may
+    /// be in use meanwhile.
+    pub(super) async fn while_used<T>(
+        &self,
+        link: &mut watch::Receiver<Link>,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Unused> {
+        let unused = async { while link.changed().await.is_ok() {} };
+        match race(unused, race(self.guard(), work)).await {
+            Either::Left(()) => Err(Unused),
+            Either::Right(Either::Left(never)) => match never {},
+            Either::Right(Either::Right(done)) => Ok(done),
+        }
+    }
+
     /// Examines the connection whenever it is asked to, until it is worn out.
     async fn tend(&self, live: &Arc<Live>) -> RedisError {
         loop {
@@ -49,11 +67,25 @@ impl Watchman {
             if let Some(error) = live.worn() {
                 return error.clone();
             }
-            if let Err(error) = self.examine(live).await
-                && let Some(shared) = self.shared.upgrade()
-            {
-                shared.lose(live, error);
+            self.lose_if_dead(live).await;
+        }
+    }
+
+    /// Examines whatever connection there is whenever it is asked to.
+    async fn guard(&self) -> Infallible {
+        loop {
+            self.nudge.notified().await;
+            if let Some(live) = self.shared.upgrade().and_then(|shared| shared.live()) {
+                self.lose_if_dead(&live).await;
             }
+        }
+    }
+
+    async fn lose_if_dead(&self, live: &Arc<Live>) {
+        if let Err(error) = self.examine(live).await
+            && let Some(shared) = self.shared.upgrade()
+        {
+            shared.lose(live, error);
         }
     }
 

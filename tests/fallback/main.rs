@@ -7,6 +7,8 @@ mod budget;
 mod cancellation;
 mod chain;
 mod learning;
+#[cfg(feature = "tracing")]
+mod log;
 mod panics;
 mod readiness;
 #[cfg(feature = "retry")]

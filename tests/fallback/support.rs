@@ -30,7 +30,14 @@ impl Diary {
 
     pub(crate) fn observer(&self) -> impl Fn(&Event<'_>) + Send + Sync + 'static {
         let diary = self.clone();
-        move |event| diary.note(event)
+        move |event| {
+            if let Event::FallbackFailed { fallback, reasons } = event {
+                let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
+                diary.note(format!("fallback {fallback} failed: {}", reasons.join("; ")));
+            } else {
+                diary.note(event);
+            }
+        }
     }
 }
 
