@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The long ones, run by hand, or only the stages named as arguments: soak, models, properties,
-# mutants, faults.
+# mutants, guards, faults.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source .ci/stage.sh
@@ -25,6 +25,10 @@ soak() {
     cargo test --release --test soak --test redis_soak -- --nocapture
 }
 
+guards() {
+    tests/guards.sh
+}
+
 # A row that fails once in a hundred times is a row that fails.
 faults() {
     for _ in $(seq 20); do
@@ -32,8 +36,8 @@ faults() {
     done
 }
 
-export -f models properties mutants soak faults
-(($#)) || set -- soak models properties mutants faults
+export -f models properties mutants guards soak faults
+(($#)) || set -- soak models properties mutants guards faults
 for name; do
     stage 14400 "$name" bash -euo pipefail -c "$name"
 done

@@ -191,6 +191,10 @@ fn promise_12_an_observer_may_use_the_circuits_while_it_is_dropped() {
         }
         assert!(dropped.get() > 5, "evicted: {}", dropped.get());
         circuits.remove(&19);
+        let before = dropped.get();
+        advance(600 * SECOND).await;
+        circuits.sweep();
+        assert!(circuits.is_empty() && dropped.get() > before, "idle");
     });
 }
 

@@ -1,10 +1,11 @@
 //! Promise 5: a late answer from an earlier period changes nothing.
 
 use tokio::time::advance;
-use tower_failover::circuit_breaker::{Circuit, Permit, State};
+use tower_failover::{
+    Backoff, Ratio,
+    circuit_breaker::{Circuit, CircuitBreakerLayer, Permit, Policy, Rate, Share, State, Window},
+};
 use tower_test::mock;
-
-use tower_failover::circuit_breaker::CircuitBreakerLayer;
 
 use crate::{
     FRAGILE, SECOND, await_probe, circuit, fail, fail_until_open, half_opened, succeed, take_probes,
@@ -87,6 +88,23 @@ async fn promise_5_stragglers_do_not_open_a_circuit_that_closed_since() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn promise_5_stragglers_do_not_count_in_a_window_that_began_since() {
+    for window in [Window::Calls(10), Window::Time(10 * SECOND)] {
+        let half = Rate::new(Ratio::percent(50), window);
+        let circuit = circuit(Policy::rate(half).open_for(Backoff::fixed(SECOND)));
+        let stragglers: Vec<_> = (0..1_000).map(|_| circuit.permit().unwrap()).collect();
+        fail_until_open(&circuit);
+        await_probe(&circuit).await;
+        succeed(&circuit);
+        (0..5).for_each(|_| succeed(&circuit));
+        stragglers.into_iter().for_each(Permit::failure);
+        assert_eq!(circuit.state(), State::Closed);
+        assert_eq!(circuit.snapshot().failures, Some(Share { part: 0, calls: 5 }));
+        assert_eq!(fail_until_open(&circuit), 5);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn promise_5_a_probe_of_one_half_open_does_not_decide_the_next() {
     for end in ENDS {
         let circuit = half_opened(FRAGILE.probes(2)).await;
@@ -159,7 +177,9 @@ async fn promise_5_calls_admitted_while_forced_closed_do_not_count_later() {
 async fn promise_5_a_permit_that_outlives_its_circuit_touches_no_other() {
     // The state of circuits that are gone may be used again for new ones.
     for end in ENDS {
-        let stragglers: Vec<_> = (0..64).map(|_| circuit(FRAGILE).permit().unwrap()).collect();
+        let old: Vec<_> = (0..64).map(|_| circuit(FRAGILE)).collect();
+        let stragglers: Vec<_> = old.iter().map(|circuit| circuit.permit().unwrap()).collect();
+        drop(old);
         let late_probes: Vec<_> = {
             let old = half_opened(FRAGILE.probes(64)).await;
             take_probes(&old)

@@ -1,6 +1,7 @@
 //! Promise 7: readiness errors count; an open circuit leaves the inner service alone.
 
 use std::{
+    future::Ready,
     pin::pin,
     sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, Waker},
@@ -177,6 +178,35 @@ async fn promise_7_a_task_that_waits_is_woken_when_the_last_probe_is_taken() {
     let _last = circuit.permit().unwrap();
     assert!(service.is_woken());
     assert_ready_ok!(service.poll_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_7_a_gate_that_shuts_before_it_knows_the_task_that_waits_is_looked_at_again() {
+    /// Is never ready, and its circuit is forced open while it says so.
+    struct Shuts(Circuit);
+
+    impl Service<()> for Shuts {
+        type Response = ();
+        type Error = BoxError;
+        type Future = Ready<Result<(), BoxError>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            self.0.force_open();
+            Poll::Pending
+        }
+
+        fn call(&mut self, (): ()) -> Self::Future {
+            unreachable!("it is never ready")
+        }
+    }
+
+    let circuit = circuit(FRAGILE);
+    let gate = CircuitBreaker::new(Shuts(circuit.clone()), circuit);
+    let mut service = task::spawn(gate);
+    let poll = service.enter(|cx, mut gate| gate.poll_ready(cx));
+    assert_ready_ok!(poll);
+    let answer = service.call(()).await;
+    assert!(refusal(&answer).is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# Takes out one guard of the circuit breaker after the other, by the patches in `tests/guards`, and
+# sees that a test of its promise fails; or only the patches named as arguments.
+#
+# The first line of a patch says which promise it breaks, and how. It is applied to a copy of the
+# tree. One that does not apply or compile any more ends the run: it has to follow the source.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+promises=13
+tree=target/guards/tree
+output=target/guards/output
+export CARGO_TARGET_DIR=$PWD/target/guards/target CARGO_TERM_COLOR=never RUST_BACKTRACE=0
+unset RUSTFLAGS
+limit=$(command -v timeout || command -v gtimeout) ||
+    { echo "some bugs make a test hang: this needs timeout, of the coreutils" >&2; exit 1; }
+
+fail() {
+    echo "failed: $1" >&2
+    exit 1
+}
+
+# `git apply` leaves out without a word what lies outside of the directory it is called in.
+patch_tree() {
+    git apply --directory="$tree" "$@"
+}
+
+in_tree() {
+    (cd "$tree" && "$limit" -k 5 "$@" </dev/null >"$OLDPWD/$output" 2>&1)
+}
+
+# run FILTER: builds, then sets `result` to that of the tests whose name has FILTER in it.
+run() {
+    local status=0
+    in_tree 600 cargo test --test circuit_breaker --no-run || { cat "$output"; return 1; }
+    in_tree 20 cargo test --test circuit_breaker "$1" || status=$?
+    if ((status == 0)); then
+        result=passed
+    elif ((status == 124 || status == 137)); then
+        result='does not end'
+    elif grep -q '^test result: FAILED' "$output"; then
+        result="$(grep -c '^test .* FAILED$' "$output") tests"
+    elif grep -q '^running [1-9]' "$output" && grep -q 'signal: ' "$output"; then
+        result=aborts
+    else
+        cat "$output"
+        return 1
+    fi
+}
+
+patches=(tests/guards/*.patch)
+if (($#)); then
+    patches=("$@")
+fi
+
+# Without the times of the originals: a file that was restored must not look older than the build.
+rm -rf "$tree"
+mkdir -p "$tree"
+git ls-files -coz --exclude-standard | while IFS= read -r -d '' file; do
+    [[ ! -e $file ]] || printf '%s\0' "$file"
+done | tar -cf - --null -T - | tar -xmf - -C "$tree"
+[[ ! -e Cargo.lock ]] || cp Cargo.lock "$tree"
+
+stale=() broken=()
+for patch in "${patches[@]}"; do
+    patch_tree --check "$patch" || stale+=("$patch")
+    [[ $(head -n 1 "$patch") =~ ^'# promise_'([0-9]+)'_: '. ]] ||
+        fail "$patch does not say in its first line which promise it breaks"
+    broken[${BASH_REMATCH[1]}]=1
+done
+((${#stale[@]} == 0)) || fail "the source has moved under ${stale[*]}"
+
+run promise_
+[[ $result == passed ]] || { cat "$output"; fail "the tests, without any patch: $result"; }
+
+caught=0
+survivors=()
+for patch in "${patches[@]}"; do
+    read -r _ promise _ <"$patch"
+    promise=${promise%:}
+    name=$(basename "$patch" .patch)
+    patch_tree "$patch"
+    run "$promise" || fail "$patch: no result"
+    patch_tree -R "$patch"
+    verdict=caught
+    if [[ $result == passed ]]; then
+        verdict=SURVIVED
+        survivors+=("$name")
+    else
+        caught=$((caught + 1))
+    fi
+    printf '%-8s  %-11s  %-12s  %s\n' "$verdict" "$promise" "$result" "$name"
+done
+
+echo "guards=${#patches[@]} caught=$caught survived=${#survivors[@]}"
+((${#survivors[@]} == 0)) || fail "no test of its promise fails with ${survivors[*]}"
+if (($# == 0)); then
+    for ((promise = 1; promise <= promises; promise++)); do
+        [[ -n ${broken[$promise]:-} ]] || fail "no patch breaks promise $promise"
+    done
+fi
