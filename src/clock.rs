@@ -40,12 +40,14 @@ fn at_tick() -> Moment {
     if tick == cached_tick { cached } else { read_anew(tick) }
 }
 
-/// The instant that lies this far ahead, for timers; a year at most, since some settings say
-/// `Duration::MAX` for ever.
+/// The instant at which a timer has to be set so that it fires within this time: tokio's fire up
+/// to 2 ms late. A year at most, since some settings say `Duration::MAX` for ever.
 #[cfg(feature = "redis")]
-pub(crate) fn deadline(after: Duration) -> Instant {
+pub(crate) fn deadline(within: Duration) -> Instant {
     const LONGEST: Duration = Duration::from_secs(365 * 86_400);
-    Instant::now() + after.min(LONGEST)
+    const LATE: Duration = Duration::from_millis(2);
+    let within = within.min(LONGEST);
+    Instant::now() + (within - LATE.min(within / 10))
 }
 
 /// Reads the wall clock, for people: nothing is decided by it.
