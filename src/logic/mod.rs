@@ -4,6 +4,8 @@
 
 mod backoff;
 pub(crate) mod breaker;
+#[cfg(feature = "cache")]
+mod freshness;
 #[cfg(all(test, tower_failover_loom))]
 mod loom_tests;
 pub(crate) mod meter;
@@ -19,6 +21,8 @@ mod testing;
 mod window;
 
 pub use backoff::Backoff;
+#[cfg(feature = "cache")]
+pub(crate) use freshness::{Condition, Freshness};
 pub(crate) use moment::{Moment, nanos};
 pub(crate) use policy::Policy;
 pub use ratio::Ratio;
