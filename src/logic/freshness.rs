@@ -124,7 +124,7 @@ mod tests {
         assert!(!is_over(8 * SECOND - nanos(1)));
         assert!(is_over(8 * SECOND));
         assert!(freshness.is_over(Ratio::percent(0), LOADED, LOADED));
-        assert!(!freshness.is_over(Ratio::percent(100), LOADED, LOADED + 10 * SECOND - nanos(1)));
+        assert!(!freshness.is_over(Ratio::percent(100), LOADED, LOADED + (10 * SECOND - nanos(1))));
     }
 
     proptest! {

@@ -12,6 +12,8 @@ pub(crate) mod meter;
 mod moment;
 pub(crate) mod policy;
 mod ratio;
+#[cfg(feature = "cache")]
+pub(crate) mod relay;
 pub(crate) mod sign;
 mod state;
 mod streak;

@@ -101,8 +101,7 @@ where
 
     /// Puts an answer there by hand.
     pub fn insert(&self, key: K, value: V, terms: Terms) {
-        let shelf = self.shelf();
-        shelf.store(key, value, terms, shelf.begin(clock::now()));
+        self.deposit(key, self.shelf().begin(clock::now())).store(value, terms);
     }
 
     /// Forgets what is under this key.

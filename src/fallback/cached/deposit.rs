@@ -11,6 +11,7 @@ pub struct Deposit<K, V> {
     cache: Cache<K, V>,
     key: K,
     fill: Fill,
+    is_kept: bool,
     report: Option<Box<dyn Report<V>>>,
 }
 
@@ -26,11 +27,17 @@ pub(super) trait Report<V>: Send + Sync {
 
 impl<K, V> Deposit<K, V> {
     pub(super) fn new(cache: Cache<K, V>, key: K, fill: Fill) -> Self {
-        Self { cache, key, fill, report: None }
+        Self { cache, key, fill, is_kept: true, report: None }
     }
 
     pub(super) fn reporting_to(mut self, report: Box<dyn Report<V>>) -> Self {
         self.report = Some(report);
+        self
+    }
+
+    /// Of a response that goes to those who wait for it, but not into the cache.
+    pub(super) fn passing_on(mut self) -> Self {
+        self.is_kept = false;
         self
     }
 
@@ -54,7 +61,11 @@ impl<K, V> Deposit<K, V> {
     where
         K: Clone + Eq + Hash,
     {
-        let entry = self.cache.shelf().store(self.key.clone(), stored, terms, self.fill);
+        let shelf = self.cache.shelf();
+        let entry = shelf.entry(&self.key, stored, terms, self.fill);
+        if self.is_kept {
+            shelf.put(self.key.clone(), &entry, self.fill);
+        }
         if let Some(report) = self.report.take() {
             report.stored(entry);
         }

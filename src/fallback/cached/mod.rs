@@ -6,6 +6,7 @@ mod by_request;
 mod cache;
 #[expect(clippy::module_inception, reason = "a file is named after its type")]
 mod cached;
+pub mod coalesce;
 mod deposit;
 mod entry;
 mod found;
@@ -23,6 +24,7 @@ pub use self::{
     by_request::ByRequest,
     cache::Cache,
     cached::Cached,
+    coalesce::{Coalesce, CoalesceLayer, FailedResponse, LeftAlone, Shareable, SharedError},
     deposit::Deposit,
     found::Found,
     keeper::{Keeper, Query},

@@ -92,19 +92,20 @@ where
         }
     }
 
-    /// Puts a copy in its place if it may stand there. Returns it in any case.
-    pub(super) fn store(&self, key: K, stored: V, terms: Terms, fill: Fill) -> Arc<Entry<V>> {
-        let weight = (self.weigh)(&key, &stored).max(1);
+    /// The entry that a copy makes now.
+    pub(super) fn entry(&self, key: &K, stored: V, terms: Terms, fill: Fill) -> Arc<Entry<V>> {
+        let weight = (self.weigh)(key, &stored).max(1);
         let now = clock::now();
         let freshness = terms.freshness(now, fastrand::f64());
-        let entry = Arc::new(Entry::new(stored, weight, terms, freshness, fill.began, now));
-        if entry.is_usable(now) {
-            self.put(key, &entry, fill, now);
-        }
-        entry
+        Arc::new(Entry::new(stored, weight, terms, freshness, fill.began, now))
     }
 
-    fn put(&self, key: K, entry: &Arc<Entry<V>>, fill: Fill, now: Moment) {
+    /// Puts an entry in its place, if it may stand there.
+    pub(super) fn put(&self, key: K, entry: &Arc<Entry<V>>, fill: Fill) {
+        let now = clock::now();
+        if !entry.is_usable(now) {
+            return;
+        }
         let mut seen = fill.seen;
         // What leaves is dropped after the lock is released.
         let (mut left, mut replaced) = (Vec::new(), None);
@@ -129,6 +130,13 @@ where
             }
         }
         drop((left, replaced));
+    }
+
+    /// An attempt to renew what is under this key is over, and says nothing about the source.
+    pub(super) fn refresh_ended(&self, key: &K) {
+        if let Some(entry) = self.entries.peek(key) {
+            entry.refresh_ended();
+        }
     }
 
     /// Forgets, and sees to it that no call that began before brings it back.

@@ -38,7 +38,7 @@ pub struct Upkeep {
 }
 
 /// Something to be done in the background.
-type Job = BoxFuture<'static, ()>;
+pub(super) type Job = BoxFuture<'static, ()>;
 
 /// Where the background work is ordered.
 pub(super) struct Jobs {
@@ -52,18 +52,19 @@ pub(super) fn jobs(most: usize) -> (Jobs, UnboundedReceiver<Job>) {
 }
 
 impl Jobs {
-    /// Whether there was a place for this, and somebody to do it.
-    pub(super) fn start(&self, job: impl Future<Output = ()> + Send + 'static) -> bool {
-        match Place::take(&self.places) {
-            Some(place) => {
-                let job = async move {
-                    job.await;
-                    drop(place);
-                };
-                self.orders.send(Box::pin(job)).is_ok()
-            }
-            None => false,
+    /// Has this done, unless there is no place for it, or nobody to do it.
+    pub(super) fn start(&self, job: Job) -> Result<(), Job> {
+        if self.orders.is_closed() {
+            return Err(job);
         }
+        let Some(place) = Place::take(&self.places) else {
+            return Err(job);
+        };
+        let job = async move {
+            job.await;
+            drop(place);
+        };
+        self.orders.send(Box::pin(job)).map_err(|refused| refused.0)
     }
 }
 
