@@ -110,7 +110,6 @@ impl<K, V> CacheBuilder<K, V> {
     ///
     /// The future ends when the last clone of the cache is dropped. Without it the cache works and
     /// is bounded, but nothing is loaded in the background.
-    #[must_use]
     pub fn build(self) -> (Cache<K, V>, Upkeep)
     where
         K: Clone + Eq + Hash + Send + Sync + 'static,

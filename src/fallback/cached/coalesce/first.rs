@@ -20,8 +20,10 @@ where
     load: Arc<Load<Q::Stored>>,
     call: Option<Call<Q::Response>>,
     /// [`Desk::rest`], whose bounds `Drop` cannot name.
-    rest: fn(&Arc<Desk<Q, C>>, Call<Q::Response>) -> Work,
+    rest: Rest<Q, C>,
 }
+
+type Rest<Q, C> = fn(&Arc<Desk<Q, C>>, Call<<Q as Keeper>::Response>) -> Work;
 
 impl<Q, C> First<Q, C>
 where

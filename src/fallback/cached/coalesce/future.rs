@@ -205,7 +205,11 @@ where
         match this.state.as_mut().project() {
             StateProj::First { first } => first.go_on(),
             StateProj::Next { next, .. } => next.go_on(),
-            _ => {}
+            StateProj::Answer { .. }
+            | StateProj::Fail { .. }
+            | StateProj::Waiting { .. }
+            | StateProj::Calling { .. }
+            | StateProj::Done => {}
         }
         this.state.set(State::Done);
         Poll::Ready(Err(Elapsed::new(limit).into()))
