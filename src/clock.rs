@@ -50,7 +50,7 @@ pub(crate) fn deadline(within: Duration) -> Instant {
     Instant::now() + (within - LATE.min(within / 10))
 }
 
-/// Reads the wall clock, for people: nothing is decided by it.
+/// Reads the wall clock, for people, and for dates that come from other machines.
 #[expect(clippy::disallowed_methods, reason = "this is the function that others are sent to")]
 pub(crate) fn wall() -> SystemTime {
     SystemTime::now()

@@ -54,6 +54,14 @@
 //! | [`fallback`] | what instead? | [`Strategy`](fallback::Strategy), [`Plan`](fallback::Plan) |
 //! | [`event`] | who is told? | [`Event`](event::Event), [`Observer`](event::Observer) |
 #![cfg_attr(
+    feature = "http",
+    doc = "| [`http`] | did it work, when is that known, how is a refusal said? | [`ServerErrors`](http::ServerErrors), [`AtEnd`](http::AtEnd), [`AnswerRefusalsLayer`](http::AnswerRefusalsLayer) |"
+)]
+#![cfg_attr(
+    feature = "grpc",
+    doc = "| [`grpc`] | the same, by status and trailers | [`Codes`](grpc::Codes) |"
+)]
+#![cfg_attr(
     feature = "redis",
     doc = "| [`redis`] | Redis that fails fast and comes back | [`RedisService`](redis::RedisService), [`Connection`](redis::Connection) |"
 )]
@@ -68,6 +76,8 @@
 //!
 //! | feature | brings |
 //! |---|---|
+//! | `grpc` | classifiers and refusals for tonic; brings `http` |
+//! | `http` | classifiers, bodies and refusals for hyper and axum |
 //! | `redis` | a Redis client as a Tower service, and its connection |
 //! | `retry` | a policy for tower's retry, under a fallback |
 //! | `tracing` | [`event::Log`](event) |
@@ -79,6 +89,10 @@ mod clock;
 pub mod event;
 pub mod fallback;
 pub mod gate;
+#[cfg(feature = "grpc")]
+pub mod grpc;
+#[cfg(feature = "http")]
+pub mod http;
 mod logic;
 #[cfg(feature = "redis")]
 pub mod redis;

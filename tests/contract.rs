@@ -415,6 +415,183 @@ contract!(
 );
 contract!(budget, BudgetLayer::new(FOREVER), BudgetLayer::new(FOREVER), BudgetLayer::new(FOREVER));
 
+/// HTTP under and over a layer, for services that know nothing of it.
+mod over_http {
+    use axum::http::Response as HttpResponse;
+    use futures::{TryFutureExt, future::MapOk};
+    use http_body::{Body as HttpBody, Frame, SizeHint};
+    use tower_failover::{
+        grpc,
+        http::{AnswerRefusalsLayer, AtEnd},
+    };
+
+    use super::*;
+
+    /// A body of no bytes whose length says what it stands for.
+    #[derive(Clone, Debug)]
+    struct Stands<T>(T);
+
+    trait Length: Unpin {
+        fn length(&self) -> u64;
+
+        fn of(length: u64) -> Self;
+    }
+
+    impl Length for &'static str {
+        fn length(&self) -> u64 {
+            self.len() as u64
+        }
+
+        fn of(length: u64) -> Self {
+            ["answer", "fallback"].into_iter().find(|word| word.len() as u64 == length).unwrap()
+        }
+    }
+
+    impl Length for Rc<u32> {
+        fn length(&self) -> u64 {
+            u64::from(**self)
+        }
+
+        fn of(length: u64) -> Self {
+            Rc::new(length.try_into().unwrap())
+        }
+    }
+
+    impl<T: Length> HttpBody for Stands<T> {
+        type Data = axum::body::Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Self::Data>, BoxError>>> {
+            Poll::Ready(None)
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(self.0.length())
+        }
+    }
+
+    /// Puts a layer of HTTP between two services that are none.
+    #[derive(Clone, Debug)]
+    struct OverHttp<L>(L);
+
+    #[derive(Clone, Debug)]
+    struct IntoHttp<S>(S);
+
+    #[derive(Clone, Debug)]
+    struct FromHttp<S>(S);
+
+    impl<S, L: Layer<IntoHttp<S>>> Layer<S> for OverHttp<L> {
+        type Service = FromHttp<L::Service>;
+
+        fn layer(&self, inner: S) -> Self::Service {
+            FromHttp(self.0.layer(IntoHttp(inner)))
+        }
+    }
+
+    impl<R, S: Service<R>> Service<R> for IntoHttp<S> {
+        type Response = HttpResponse<Stands<S::Response>>;
+        type Error = S::Error;
+        type Future = MapOk<S::Future, fn(S::Response) -> Self::Response>;
+
+        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+            self.0.poll_ready(cx)
+        }
+
+        fn call(&mut self, request: R) -> Self::Future {
+            self.0.call(request).map_ok(|response| HttpResponse::new(Stands(response)))
+        }
+    }
+
+    impl<R: Word, B: HttpBody, S: Service<R, Response = HttpResponse<B>>> Service<R> for FromHttp<S> {
+        type Response = R::Answer;
+        type Error = S::Error;
+        type Future = MapOk<S::Future, fn(HttpResponse<B>) -> R::Answer>;
+
+        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+            self.0.poll_ready(cx)
+        }
+
+        fn call(&mut self, request: R) -> Self::Future {
+            self.0
+                .call(request)
+                .map_ok(|response| R::Answer::of(response.body().size_hint().exact().unwrap()))
+        }
+    }
+
+    /// What the services of this file answer to a request.
+    trait Word {
+        type Answer: Length;
+    }
+
+    impl Word for () {
+        type Answer = &'static str;
+    }
+
+    impl Word for Rc<u32> {
+        type Answer = Rc<u32>;
+    }
+
+    contract!(
+        circuit_breaker_for_http,
+        OverHttp(CircuitBreakerLayer::for_http(circuit())),
+        OverHttp(CircuitBreakerLayer::for_http(circuit())),
+        CircuitBreakerLayer::for_http(circuit())
+    );
+    contract!(
+        circuit_breaker_for_grpc,
+        OverHttp(CircuitBreakerLayer::for_grpc(circuit())),
+        OverHttp(CircuitBreakerLayer::for_grpc(circuit())),
+        CircuitBreakerLayer::for_grpc(circuit())
+    );
+    contract!(
+        keyed_circuit_breaker_for_http,
+        OverHttp(CircuitBreakerLayer::keyed_for_http(circuits(), KEY as fn(&()) -> u8)),
+        OverHttp(CircuitBreakerLayer::keyed_for_http(circuits(), |_: &Rc<u32>| 1)),
+        CircuitBreakerLayer::keyed_for_http(circuits(), |_: &Request<Body>| 1)
+    );
+    contract!(
+        gate_that_settles_at_the_end,
+        OverHttp(GateLayer::new(circuit()).settle(AtEnd::new())),
+        OverHttp(GateLayer::new(circuit()).settle(AtEnd::new())),
+        GateLayer::new(circuit()).settle(AtEnd::by(grpc::Codes::new()))
+    );
+    contract!(
+        answer_refusals,
+        OverHttp(AnswerRefusalsLayer::new()),
+        OverHttp(AnswerRefusalsLayer::new()),
+        AnswerRefusalsLayer::new()
+    );
+    contract!(
+        answer_refusals_of_grpc,
+        OverHttp(AnswerRefusalsLayer::for_grpc()),
+        OverHttp(AnswerRefusalsLayer::for_grpc()),
+        (tower::util::MapErrLayer::new(BoxError::from), AnswerRefusalsLayer::for_grpc())
+    );
+
+    #[tokio::test]
+    async fn their_futures_and_bodies_are_what_tower_users_expect() {
+        let inner = || IntoHttp(Picky::new());
+        let mut gate = CircuitBreakerLayer::for_http(circuit()).layer(inner());
+        let future = ServiceExt::<()>::ready(&mut gate).await.unwrap().call(());
+        is_send_sync(&future);
+        let body = future.await.unwrap().into_body();
+        is_send_sync(&body);
+        assert_eq!(format!("{body:?}"), "SettledBody { .. }");
+
+        let mut answers = AnswerRefusalsLayer::new().infallible().layer(inner());
+        is_plain(&answers);
+        let future = ServiceExt::<()>::ready(&mut answers).await.unwrap().call(());
+        is_send_sync(&future);
+        assert_eq!(format!("{future:?}"), "ResponseFuture(calling)");
+        let body = future.await.unwrap().into_body();
+        is_send_sync(&body);
+        assert!(format!("{body:?}").starts_with("OrEmpty"));
+    }
+}
+
 const KEY: fn(&()) -> u8 = |()| 1;
 
 fn teapot() -> Response {

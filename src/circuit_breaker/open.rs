@@ -1,4 +1,4 @@
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, iter, time::Duration};
 
 use crate::{clock, event::Name, logic::Moment};
 
@@ -14,6 +14,14 @@ pub struct Open {
 impl Open {
     pub(crate) fn new(circuit: Name, until: Moment) -> Self {
         Self { circuit, until }
+    }
+
+    /// The refusal in an error of a service: the error itself, or one among its sources.
+    ///
+    /// For a boxed error, pass `&*error`.
+    #[must_use]
+    pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
+        iter::successors(Some(error), |error| (*error).source()).find_map(<dyn Error>::downcast_ref)
     }
 
     /// The circuit that refused.

@@ -1,5 +1,3 @@
-use std::error::Error;
-
 use crate::{BoxError, Classify, Outcome, circuit_breaker::Open};
 
 /// Treats as failure only the refusal of an open circuit: an [`Open`], or an error that has one
@@ -21,19 +19,12 @@ impl<T> Classify<T, BoxError> for WhenOpen {
 
 /// Whether a circuit refused the call.
 pub(super) fn is_open(error: &BoxError) -> bool {
-    let mut next: Option<&(dyn Error + 'static)> = Some(error.as_ref());
-    while let Some(error) = next {
-        if error.is::<Open>() {
-            return true;
-        }
-        next = error.source();
-    }
-    false
+    Open::find(&**error).is_some()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fmt;
+    use std::{error::Error, fmt};
 
     use super::*;
     use crate::{event::Name, logic::Moment};

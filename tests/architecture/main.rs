@@ -16,7 +16,7 @@ const RINGS: [(Ring, &[&str]); 5] = [
     (Ring::Words, &["classify", "clock", "event"]),
     (Ring::Gate, &["gate"]),
     (Ring::Layers, &["circuit_breaker", "fallback"]),
-    (Ring::Adapters, &["redis"]),
+    (Ring::Adapters, &["grpc", "http", "redis"]),
 ];
 
 /// What the front door, `lib.rs`, defines or hands out under its own name.
@@ -24,11 +24,17 @@ const ROOT: [&str; 6] =
     ["BoxError", "Classify", "Outcome", "ErrorsAreFailures", "Backoff", "Ratio"];
 
 /// Who may look sideways, at what, and why.
-const EXCEPTIONS: [(&str, &str, &str); 1] = [(
-    "fallback",
-    "circuit_breaker::Open",
-    "a fallback for open circuits tells their refusal from other errors by downcast",
-)];
+const EXCEPTIONS: [(&str, &str, &str); 5] = [
+    (
+        "fallback",
+        "circuit_breaker::Open",
+        "a fallback for open circuits tells their refusal from other errors by downcast",
+    ),
+    ("grpc", "http::AtEnd", "gRPC is HTTP whose verdict stands in the trailers"),
+    ("grpc", "http::Answer", "refusals of gRPC are answered by HTTP responses too"),
+    ("grpc", "http::AnswerRefusalsLayer", "and by the same service"),
+    ("grpc", "http::retry_after", "a proxy in between answers in plain HTTP"),
+];
 
 /// The one file that reads clocks.
 const CLOCK: &str = "clock.rs";

@@ -1,0 +1,109 @@
+//! Calls over a real connection: each counts as what its status says, wherever that stands.
+
+use futures::{StreamExt, stream};
+use tonic::{Code, Status};
+use tower_failover::circuit_breaker::{Policy, State};
+
+use crate::{
+    FRAGILE, circuit, pair,
+    support::{Answer, messages},
+};
+
+/// Answers as the word asks.
+fn answer(word: String) -> Answer {
+    match word.as_str() {
+        "hello" => messages([Ok("hel"), Ok("lo")]),
+        "trailers" => messages([Ok("hel"), Err(Status::unavailable("in trailers"))]),
+        "headers" => Err(Status::unavailable("in headers")),
+        "own" => messages([Ok("hel"), Err(Status::not_found("no such word"))]),
+        "own in headers" => Err(Status::invalid_argument("not a word")),
+        "endless" => Ok(stream::iter([Ok("hel".to_owned())]).chain(stream::pending()).boxed()),
+        _ => panic!("not asked by any test"),
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_with_a_failure_in_its_trailers_is_one() {
+    let circuit = circuit(FRAGILE);
+    let (words, _server, mut client) = pair(&circuit, answer);
+    let mut stream = client.list("trailers").await.unwrap();
+    assert_eq!(stream.message().await.unwrap().unwrap(), "hel");
+    assert_eq!(circuit.state(), State::Closed, "the head was good");
+    assert_eq!(stream.message().await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(circuit.state(), State::Open);
+    assert_eq!(words.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_failure_in_the_headers_is_one_in_unary_calls_and_in_streams() {
+    for unary in [true, false] {
+        let circuit = circuit(FRAGILE);
+        let (words, _server, mut client) = pair(&circuit, answer);
+        let status = match unary {
+            true => client.say("headers").await.unwrap_err(),
+            false => client.list("headers").await.err().unwrap(),
+        };
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "in headers"));
+        assert_eq!(circuit.state(), State::Open);
+        assert_eq!(words.calls(), 1);
+    }
+}
+
+#[tokio::test]
+async fn calls_that_end_well_are_successes() {
+    let circuit = circuit(Policy::consecutive(2));
+    let (words, _server, mut client) = pair(&circuit, answer);
+    circuit.permit().unwrap().failure();
+    assert_eq!(client.say("hello").await.unwrap(), "hel");
+    assert_eq!(circuit.snapshot().consecutive_failures, 0);
+
+    circuit.permit().unwrap().failure();
+    let mut stream = client.list("hello").await.unwrap();
+    for expected in ["hel", "lo"] {
+        assert_eq!(stream.message().await.unwrap().unwrap(), expected);
+        assert_eq!(circuit.snapshot().consecutive_failures, 1, "not ended yet");
+    }
+    assert_eq!(stream.message().await.unwrap(), None);
+    assert_eq!(circuit.snapshot().consecutive_failures, 0);
+    assert_eq!(words.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_code_of_the_callers_own_is_a_success() {
+    let circuit = circuit(Policy::consecutive(2));
+    let (words, _server, mut client) = pair(&circuit, answer);
+    circuit.permit().unwrap().failure();
+    assert_eq!(client.say("own in headers").await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(circuit.snapshot().consecutive_failures, 0);
+
+    circuit.permit().unwrap().failure();
+    let mut stream = client.list("own").await.unwrap();
+    stream.message().await.unwrap().unwrap();
+    assert_eq!(stream.message().await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(circuit.snapshot().consecutive_failures, 0);
+    assert_eq!(words.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_in_mid_stream_is_a_failure() {
+    let circuit = circuit(FRAGILE);
+    let (words, server, mut client) = pair(&circuit, answer);
+    let mut stream = client.list("endless").await.unwrap();
+    assert_eq!(stream.message().await.unwrap().unwrap(), "hel");
+    assert_eq!(circuit.state(), State::Closed);
+    drop(server);
+    stream.message().await.unwrap_err();
+    assert_eq!(circuit.state(), State::Open);
+    assert_eq!(words.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_is_a_failure() {
+    let circuit = circuit(FRAGILE);
+    let (words, server, mut client) = pair(&circuit, answer);
+    assert_eq!(client.say("hello").await.unwrap(), "hel");
+    drop(server);
+    client.say("hello").await.unwrap_err();
+    assert_eq!(circuit.state(), State::Open);
+    assert_eq!(words.calls(), 1);
+}
