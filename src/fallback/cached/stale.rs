@@ -20,7 +20,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let cache = Cache::builder("names").spawn();
+/// let cache = Cache::<u64, String>::builder("names").spawn();
 /// let stale = Stale::new(cache.clone(), |id: &u64| Some(*id))
 ///     .terms(Terms::new().stale_for(Duration::from_secs(3600)));
 /// let layer = FallbackLayer::new(stale).served();
