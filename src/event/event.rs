@@ -29,6 +29,15 @@ pub enum Event<'a> {
         /// Why each strategy failed, in the order they were tried.
         reasons: &'a [Reason],
     },
+    /// A kept answer could not be renewed; its source is left alone for a while.
+    RefreshFailed {
+        /// The cache.
+        cache: &'a Name,
+        /// What went wrong.
+        error: &'a (dyn Error + Send + Sync + 'static),
+        /// The wait before the next try for the same key.
+        retry_after: Duration,
+    },
     /// A connection was made, for the first time or again.
     Connected {
         /// The server, without credentials.
@@ -66,6 +75,9 @@ impl fmt::Display for Event<'_> {
                     write!(f, "{}{}", if n == 0 { ": " } else { ", " }, reason.strategy())?;
                 }
                 Ok(())
+            }
+            Self::RefreshFailed { cache, error: _, retry_after } => {
+                write!(f, "cache {cache} could not renew an answer; next try in {retry_after:?}")
             }
             Self::Connected { server } => write!(f, "connected to {server}"),
             Self::Disconnected { server, error, retry_after } => {

@@ -35,6 +35,9 @@ impl Observer for Log {
                 "{event}"
             ),
             Event::Connected { server } => tracing::info!(target: TARGET, server, "{event}"),
+            Event::RefreshFailed { cache, .. } => {
+                tracing::warn!(target: TARGET, cache = cache.as_str(), "{event}");
+            }
             Event::Disconnected { server, .. } => tracing::warn!(target: TARGET, server, "{event}"),
             Event::FallbackFailed { fallback, .. } => {
                 tracing::warn!(target: TARGET, fallback = fallback.as_str(), "{event}");

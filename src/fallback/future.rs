@@ -97,8 +97,8 @@ where
                 (Outcome::Failure, result) => {
                     this.state.set(State::Recovering { failed: Some(result) });
                 }
-                (Outcome::Success, Ok(response)) => {
-                    this.plan.learn(&response);
+                (Outcome::Success, Ok(mut response)) => {
+                    this.plan.learn(&mut response);
                     return Poll::Ready(Ok(O::primary(response)));
                 }
                 (Outcome::Success | Outcome::Ignored, result) => {

@@ -110,6 +110,9 @@
 mod audience;
 mod backup;
 pub mod budget;
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub mod cached;
 mod chain;
 mod failed;
 mod function;

@@ -60,8 +60,21 @@ pub trait Plan<T, E> {
         None
     }
 
+    /// Whether the inner service is called although there was an [answer](Self::answer), so that
+    /// there is a newer one next time. Default: no.
+    ///
+    /// The response of that call goes to nobody, and its future is dropped at once: a layer below
+    /// has to finish calls that nobody waits for, as
+    /// `Coalesce` does.
+    fn refreshes(&mut self) -> bool {
+        false
+    }
+
     /// Takes note of what the inner service answered. Default: nothing.
-    fn learn(self: Pin<&mut Self>, response: &T) {
+    ///
+    /// It may change the response on its way to the caller: to copy a body while it is read, it has
+    /// to be wrapped.
+    fn learn(self: Pin<&mut Self>, response: &mut T) {
         let _ = response;
     }
 

@@ -82,6 +82,9 @@ where
         let mut plan = self.strategy.plan(&request);
         let (classifier, audience) = (self.classifier.clone(), self.audience.clone());
         if let Some(served) = plan.answer() {
+            if unready.is_none() && plan.refreshes() {
+                drop(self.inner.call(request));
+            }
             return ResponseFuture::answered(served, plan, classifier, audience);
         }
         match unready {

@@ -4,12 +4,16 @@
 
 mod backoff;
 pub(crate) mod breaker;
+#[cfg(feature = "cache")]
+mod freshness;
 #[cfg(all(test, tower_failover_loom))]
 mod loom_tests;
 pub(crate) mod meter;
 mod moment;
 pub(crate) mod policy;
 mod ratio;
+#[cfg(feature = "cache")]
+pub(crate) mod relay;
 pub(crate) mod sign;
 mod state;
 mod streak;
@@ -19,6 +23,8 @@ mod testing;
 mod window;
 
 pub use backoff::Backoff;
+#[cfg(feature = "cache")]
+pub(crate) use freshness::{Condition, Freshness};
 pub(crate) use moment::{Moment, nanos};
 pub(crate) use policy::Policy;
 pub use ratio::Ratio;

@@ -84,7 +84,7 @@ impl<E> Plan<&'static str, E> for Scripted {
         self.knows.map(|known| Served::new(known, Source::Custom(self.name)))
     }
 
-    fn learn(self: Pin<&mut Self>, response: &&'static str) {
+    fn learn(self: Pin<&mut Self>, response: &mut &'static str) {
         self.note("learns");
         self.diary.note(response);
     }

@@ -9,7 +9,7 @@ pub struct Elapsed {
 }
 
 impl Elapsed {
-    pub(super) const fn new(after: Duration) -> Self {
+    pub(in crate::fallback) const fn new(after: Duration) -> Self {
         Self { after }
     }
 

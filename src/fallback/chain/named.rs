@@ -63,7 +63,11 @@ where
         self.plan.answer().map(|served| served.named(&self.name))
     }
 
-    fn learn(self: Pin<&mut Self>, response: &T) {
+    fn refreshes(&mut self) -> bool {
+        self.plan.refreshes()
+    }
+
+    fn learn(self: Pin<&mut Self>, response: &mut T) {
         self.project().plan.learn(response);
     }
 

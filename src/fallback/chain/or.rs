@@ -78,7 +78,11 @@ where
         self.first.answer().or_else(|| self.second.answer())
     }
 
-    fn learn(self: Pin<&mut Self>, response: &T) {
+    fn refreshes(&mut self) -> bool {
+        self.first.refreshes() || self.second.refreshes()
+    }
+
+    fn learn(self: Pin<&mut Self>, response: &mut T) {
         let this = self.project();
         this.first.learn(response);
         this.second.learn(response);

@@ -72,7 +72,11 @@ where
         self.plan.as_mut()?.answer()
     }
 
-    fn learn(self: Pin<&mut Self>, response: &T) {
+    fn refreshes(&mut self) -> bool {
+        self.plan.as_mut().is_some_and(Plan::refreshes)
+    }
+
+    fn learn(self: Pin<&mut Self>, response: &mut T) {
         if let Some(plan) = self.project().plan.as_pin_mut() {
             plan.learn(response);
         }

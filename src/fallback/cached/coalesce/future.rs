@@ -1,0 +1,236 @@
+//! The future of a [`Coalesce`](super::Coalesce).
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep_until};
+use tower_service::Service;
+
+use super::{
+    Coalesce, Shareable,
+    desk::Desk,
+    first::First,
+    load::End,
+    next::Next,
+    start::{Again, Alone, Start},
+};
+use crate::{
+    BoxError, Classify, clock,
+    fallback::{
+        Elapsed,
+        cached::{Found, Keeper, Query, entry::Entry},
+    },
+    logic::Moment,
+};
+
+pin_project! {
+    /// The answer of the caller's own call, of another's, or of the cache.
+    ///
+    /// # Panics
+    ///
+    /// When the answer is not there at once, outside of a tokio runtime with a timer. If polled
+    /// again after it was done.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, Request, Fut, Q, C>
+    where
+        Q: Keeper,
+    {
+        #[pin]
+        state: State<S, Request, Fut, Q, C>,
+        desk: Arc<Desk<Q, C>>,
+        began: Moment,
+        limit: Option<Duration>,
+        #[pin]
+        sleep: Option<Sleep>,
+        // How often the answer that he waited for was none for him.
+        vain: u32,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, Request, Fut, Q, C>
+    where
+        Q: Keeper,
+    {
+        Answer { entry: Arc<Entry<Q::Stored>> },
+        Fail { error: Option<BoxError> },
+        First { first: First<Q, C> },
+        Next { next: Next<Q, C>, again: Option<Again<S, Request, Q>> },
+        // Waits for a service of his own, to call it or to wait with others again.
+        Waiting { inner: S, request: Option<Request>, together: bool },
+        Calling { #[pin] future: Fut },
+        Done,
+    }
+}
+
+/// So often a caller waits for another's call; then he makes his own.
+const MOST_VAIN: u32 = 3;
+
+impl<S, Request, Fut, Q, C> ResponseFuture<S, Request, Fut, Q, C>
+where
+    Q: Keeper,
+{
+    pub(super) fn new(
+        start: Start<S, Request, Fut, Q, C>,
+        desk: Arc<Desk<Q, C>>,
+        began: Moment,
+    ) -> Self {
+        let (limit, state) = State::of(start);
+        Self { state, desk, began, limit, sleep: None, vain: 0 }
+    }
+}
+
+impl<S, Request, Fut, Q, C> State<S, Request, Fut, Q, C>
+where
+    Q: Keeper,
+{
+    fn of(start: Start<S, Request, Fut, Q, C>) -> (Option<Duration>, Self) {
+        match start {
+            Start::Pass(alone) => (None, Self::alone(alone)),
+            Start::Answer(entry) => (None, Self::Answer { entry }),
+            Start::Fail(error) => (None, Self::Fail { error: Some(error) }),
+            Start::Alone(limit, alone) => (Some(limit), Self::alone(alone)),
+            Start::First(limit, first) => (Some(limit), Self::First { first }),
+            Start::Next(limit, next, again) => {
+                (Some(limit), Self::Next { next, again: Some(again) })
+            }
+        }
+    }
+
+    fn alone(alone: Alone<S, Request, Fut>) -> Self {
+        match alone {
+            Alone::Called(future) => Self::Calling { future },
+            Alone::Waiting(inner, request) => {
+                Self::Waiting { inner, request: Some(request), together: false }
+            }
+        }
+    }
+}
+
+impl<S, Request, Q, C> ResponseFuture<S, Request, S::Future, Q, C>
+where
+    S: Service<Request, Response = Q::Response> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError> + Send + 'static,
+    Request: Send + 'static,
+    Q: Query<Request> + Shareable,
+    C: Classify<Q::Response, S::Error> + Send + Sync + 'static,
+{
+    fn poll_answer(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Q::Response, BoxError>> {
+        let mut this = self.project();
+        loop {
+            let next = match this.state.as_mut().project() {
+                StateProj::Answer { entry } => {
+                    let found = entry.found(*this.began);
+                    return Poll::Ready(Ok(this.desk.keeper.restore(found)));
+                }
+                StateProj::Fail { error } => {
+                    return Poll::Ready(Err(error.take().expect(COMPLETED)));
+                }
+                StateProj::First { first } => return first.poll(cx).map_err(Into::into),
+                StateProj::Next { next, again } => {
+                    let end = ready!(next.poll(cx));
+                    let Again { note, inner, request } = again.take().expect(COMPLETED);
+                    let together = match end {
+                        End::Failed(error) => return Poll::Ready(Err(error.into())),
+                        End::Kept(entry) => {
+                            let age = entry.age(clock::now());
+                            let found = Found::new(&entry.stored, age, true);
+                            if this.desk.keeper.permits(&note, found) {
+                                return Poll::Ready(Ok(this.desk.keeper.restore(found)));
+                            }
+                            true
+                        }
+                        End::Lost => true,
+                        End::Refused => false,
+                    };
+                    *this.vain += 1;
+                    let together = together && *this.vain < MOST_VAIN;
+                    State::Waiting { inner, request: Some(request), together }
+                }
+                StateProj::Waiting { inner, request, together } => {
+                    ready!(inner.poll_ready(cx)).map_err(Into::into)?;
+                    let request = request.take().expect(COMPLETED);
+                    if *together {
+                        let mut service = Coalesce::new(inner.clone(), this.desk.clone());
+                        std::mem::swap(&mut service.inner, inner);
+                        service.ready = true;
+                        State::of(service.start(request, clock::now())).1
+                    } else {
+                        State::Calling { future: inner.call(request) }
+                    }
+                }
+                StateProj::Calling { future } => return future.poll(cx).map_err(Into::into),
+                StateProj::Done => panic!("{COMPLETED}"),
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+impl<S, Request, Q, C> Future for ResponseFuture<S, Request, S::Future, Q, C>
+where
+    S: Service<Request, Response = Q::Response> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError> + Send + 'static,
+    Request: Send + 'static,
+    Q: Query<Request> + Shareable,
+    C: Classify<Q::Response, S::Error> + Send + Sync + 'static,
+{
+    type Output = Result<Q::Response, BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Poll::Ready(result) = self.as_mut().poll_answer(cx) {
+            return Poll::Ready(result);
+        }
+        let mut this = self.project();
+        let Some(limit) = *this.limit else { return Poll::Pending };
+        if this.sleep.is_none() {
+            let left = limit.saturating_sub(clock::now() - *this.began);
+            this.sleep.set(Some(sleep_until(clock::deadline(left))));
+        }
+        if let Some(sleep) = this.sleep.as_mut().as_pin_mut() {
+            ready!(sleep.poll(cx));
+        }
+        match this.state.as_mut().project() {
+            StateProj::First { first } => first.go_on(),
+            StateProj::Next { next, .. } => next.go_on(),
+            StateProj::Answer { .. }
+            | StateProj::Fail { .. }
+            | StateProj::Waiting { .. }
+            | StateProj::Calling { .. }
+            | StateProj::Done => {}
+        }
+        this.state.set(State::Done);
+        Poll::Ready(Err(Elapsed::new(limit).into()))
+    }
+}
+
+impl<S, Request, Fut, Q, C> fmt::Debug for ResponseFuture<S, Request, Fut, Q, C>
+where
+    Q: Keeper,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.state {
+            State::Answer { .. } => "ResponseFuture(answered)",
+            State::Fail { .. } => "ResponseFuture(failed)",
+            State::First { .. } => "ResponseFuture(first)",
+            State::Next { .. } => "ResponseFuture(next)",
+            State::Waiting { .. } => "ResponseFuture(waiting)",
+            State::Calling { .. } => "ResponseFuture(calling)",
+            State::Done => "ResponseFuture(done)",
+        })
+    }
+}
+
+const COMPLETED: &str = "a future is not polled after it completed or panicked";

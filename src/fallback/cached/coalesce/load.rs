@@ -1,0 +1,146 @@
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Waker},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+
+use super::SharedError;
+use crate::{
+    fallback::cached::{entry::Entry, shelf::Fill},
+    logic::{
+        Moment,
+        relay::{Handed, Relay, Turn},
+    },
+};
+
+/// One call for many callers.
+pub(super) struct Load<V> {
+    pub(super) fill: Fill,
+    /// From then on nobody joins it.
+    until: Moment,
+    /// Whether it goes on when its last caller has left.
+    goes_on: AtomicBool,
+    relay: Mutex<Relay<Work, Waker, End<V>>>,
+}
+
+/// Drives the call to its end for those who wait.
+pub(super) type Work = BoxFuture<'static, ()>;
+
+/// How a load ended.
+pub(super) enum End<V> {
+    /// There is an answer for everybody whom it suits.
+    Kept(Arc<Entry<V>>),
+    /// There is none.
+    Failed(SharedError),
+    /// The answer is for one caller only.
+    Refused,
+    /// There was an answer, but no whole copy of it.
+    Lost,
+}
+
+impl<V> Load<V> {
+    pub(super) fn new(fill: Fill, within: Duration) -> Self {
+        let until = fill.began + within;
+        let goes_on = AtomicBool::new(false);
+        Self { fill, until, goes_on, relay: Mutex::new(Relay::new()) }
+    }
+
+    /// Lets it go on when its last caller has left.
+    pub(super) fn go_on(&self) {
+        self.goes_on.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn goes_on(&self) -> bool {
+        self.goes_on.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody waits for it.
+    pub(super) fn is_alone(&self) -> bool {
+        self.relay().is_empty()
+    }
+
+    /// Whether a caller who comes now may wait for it.
+    pub(super) fn is_open(&self, now: Moment) -> bool {
+        now < self.until && !self.relay().is_over()
+    }
+
+    pub(super) fn join(&self) -> u64 {
+        self.relay().join()
+    }
+
+    /// What a member is to do now; if it is to wait, it is woken.
+    pub(super) fn turn(&self, member: u64, cx: &Context<'_>) -> Turn<Work, End<V>> {
+        let waker = |before: Option<Waker>| match before {
+            Some(before) if before.will_wake(cx.waker()) => before,
+            Some(_) | None => cx.waker().clone(),
+        };
+        self.relay().turn(member, waker)
+    }
+
+    /// A member leaves. Returns the work if it was to be his, and nobody else waits for it.
+    pub(super) fn leave(&self, member: u64) -> Option<Work> {
+        let mut relay = self.relay();
+        let woken = relay.leave(member);
+        let orphan = relay.orphan();
+        drop(relay);
+        wake(woken);
+        orphan
+    }
+
+    /// Gives the work to one of those who wait, or back.
+    pub(super) fn hand_over(&self, work: Work) -> Option<Work> {
+        let handed = self.relay().hand_over(work);
+        match handed {
+            Handed::Over(woken) => {
+                wake(woken);
+                None
+            }
+            Handed::Back(work) => Some(work),
+        }
+    }
+
+    pub(super) fn end(&self, end: End<V>) {
+        let (woken, free) = self.relay().end(end);
+        woken.for_each(Waker::wake);
+        drop(free);
+    }
+
+    /// Nothing but arithmetic and clones of wakers happens under the lock.
+    fn relay(&self) -> MutexGuard<'_, Relay<Work, Waker, End<V>>> {
+        self.relay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+impl<V> Clone for End<V> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Kept(entry) => Self::Kept(entry.clone()),
+            Self::Failed(error) => Self::Failed(error.clone()),
+            Self::Refused => Self::Refused,
+            Self::Lost => Self::Lost,
+        }
+    }
+}
+
+impl<V> fmt::Debug for End<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kept(_) => "Kept",
+            Self::Failed(_) => "Failed",
+            Self::Refused => "Refused",
+            Self::Lost => "Lost",
+        })
+    }
+}

@@ -1,0 +1,98 @@
+use std::{
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use super::{Found, Terms};
+use crate::{
+    Backoff, Ratio,
+    event::Name,
+    logic::{Condition, Freshness, Moment},
+};
+
+/// A kept answer.
+pub(crate) struct Entry<V> {
+    pub(super) stored: V,
+    pub(super) weight: u64,
+    pub(super) began: Moment,
+    pub(super) tags: Box<[Name]>,
+    pub(super) negative: bool,
+    loaded_at: Moment,
+    age: Duration,
+    freshness: Freshness,
+    refresh: Refresh,
+}
+
+/// What is known of the attempts to replace an entry by a newer one.
+#[derive(Default)]
+struct Refresh {
+    claimed: AtomicBool,
+    failures: AtomicU32,
+    quiet_until: AtomicU64,
+}
+
+impl<V> Entry<V> {
+    /// An answer that came now, of a call that began then.
+    pub(super) fn new(
+        stored: V,
+        weight: u64,
+        terms: Terms,
+        freshness: Freshness,
+        began: Moment,
+        loaded_at: Moment,
+    ) -> Self {
+        let Terms { age, tags, negative, .. } = terms;
+        let tags = tags.into_boxed_slice();
+        let refresh = Refresh::default();
+        Self { stored, weight, began, tags, negative, loaded_at, age, freshness, refresh }
+    }
+
+    pub(super) fn condition(&self, now: Moment) -> Condition {
+        self.freshness.at(now)
+    }
+
+    pub(super) fn is_usable(&self, now: Moment) -> bool {
+        now < self.freshness.stale_until()
+    }
+
+    pub(super) fn age(&self, now: Moment) -> Duration {
+        (now - self.loaded_at).saturating_add(self.age)
+    }
+
+    pub(super) fn found(&self, now: Moment) -> Found<'_, V> {
+        Found::new(&self.stored, self.age(now), self.condition(now) == Condition::Fresh)
+    }
+
+    /// Whether the caller is to see to a newer answer, because this part of the fresh time is over.
+    /// True once, until the attempt has ended.
+    pub(super) fn claim_refresh(&self, part: Ratio, now: Moment) -> bool {
+        self.freshness.is_over(part, self.loaded_at, now)
+            && self.left_alone_for(now).is_none()
+            && !self.refresh.claimed.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether somebody has claimed to see to a newer answer.
+    pub(super) fn is_claimed(&self) -> bool {
+        self.refresh.claimed.load(Ordering::Relaxed)
+    }
+
+    /// How long the source is to be left alone after it failed to give a newer answer.
+    pub(super) fn left_alone_for(&self, now: Moment) -> Option<Duration> {
+        let until = Moment::from_nanos(self.refresh.quiet_until.load(Ordering::Relaxed));
+        (now < until).then(|| until - now)
+    }
+
+    /// A newer answer was not to be had. Returns how long to leave the source alone.
+    pub(super) fn refresh_failed(&self, backoff: &Backoff, now: Moment, random: f64) -> Duration {
+        let failures = self.refresh.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let wait = backoff.wait(failures, random);
+        self.refresh.quiet_until.store((now + wait).as_nanos(), Ordering::Relaxed);
+        self.refresh.claimed.store(false, Ordering::Relaxed);
+        wait
+    }
+
+    /// The attempt to load a newer answer ended without a word about the source.
+    pub(super) fn refresh_ended(&self) {
+        self.refresh.claimed.store(false, Ordering::Relaxed);
+    }
+}
