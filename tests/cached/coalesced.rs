@@ -67,8 +67,7 @@ async fn a_slow_origin_is_covered_by_the_stale_answer_and_its_own_comes_later() 
         }
     });
     let below = CoalesceLayer::new(cached.clone()).soft_timeout(Duration::from_millis(100));
-    let mut service =
-        FallbackLayer::<_, BoxError>::new(cached).served().layer(below.layer(origin));
+    let mut service = FallbackLayer::<_, BoxError>::new(cached).served().layer(below.layer(origin));
     assert_eq!(service.ready().await.unwrap().call(1).await.unwrap().into_inner(), 0);
     tokio::time::advance(20 * SECOND).await;
     let begun = tokio::time::Instant::now();
