@@ -10,6 +10,8 @@ use crate::{
 };
 
 /// Makes every error a [`Status`], as tonic's clients do, and refusals those of [`refusal`].
+///
+/// The error stays among the sources of the status, which are not sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AsStatus;
 
@@ -21,7 +23,9 @@ impl Answer for AsStatus {
     type Error = Status;
 
     fn answer(&self, error: BoxError) -> Result<Response<()>, Status> {
-        Err(refusal(&*error).unwrap_or_else(|| Status::from_error(error)))
+        let Some(mut status) = refusal(&*error) else { return Err(Status::from_error(error)) };
+        status.set_source(error.into());
+        Err(status)
     }
 }
 

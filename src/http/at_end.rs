@@ -22,6 +22,8 @@ use crate::{
 /// | polling the body panics | failed |
 /// | the body is dropped half-way | cancelled: the circuit's [`Cancelled`] policy decides |
 ///
+/// A server drops the body of a response to `HEAD` unread, unless it is empty: that is cancelled too.
+///
 /// The time of a call runs to that moment, so a slow body makes a slow call, and a half-open
 /// circuit waits for the end of its probe's body, within its probe deadline. A stream that never
 /// ends is better judged [at the head](super::ServerErrors).

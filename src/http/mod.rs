@@ -2,7 +2,7 @@
 //!
 //! # When to use it
 //!
-//! Around hyper-util's client, reqwest's or any other `Service` of requests of the crate `http`, and
+//! Around hyper-util's client, reqwest's or any other `Service` of HTTP requests, and
 //! under `Router::layer` of axum, which it fits without glue.
 //!
 //! # Example

@@ -1,6 +1,7 @@
 //! Refusals through a real axum server on loopback, by handler and by layer.
 
 use std::{
+    convert::Infallible,
     net::SocketAddr,
     sync::{
         Arc,
@@ -10,19 +11,21 @@ use std::{
 
 use axum::{
     Router,
+    body::{Body, Bytes},
     error_handling::HandleErrorLayer,
     http::{
-        StatusCode,
-        header::{CONTENT_LENGTH, RETRY_AFTER},
+        HeaderMap, Method, Request, StatusCode,
+        header::{CONTENT_LENGTH, DATE, RETRY_AFTER},
     },
     routing::get,
 };
-use http_body_util::BodyExt;
+use futures::stream;
+use http_body_util::{BodyExt, Full};
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower_failover::{
     Backoff,
-    circuit_breaker::{Circuit, CircuitBreakerLayer, State},
+    circuit_breaker::{Cancelled, Circuit, CircuitBreakerLayer, Policy, State},
     http::{AnswerRefusalsLayer, handle_error},
 };
 
@@ -101,4 +104,64 @@ async fn the_layer_answers_under_route_layer() {
         .layer(AnswerRefusalsLayer::new().infallible())
         .layer(CircuitBreakerLayer::for_http(circuit.clone()));
     refuses_after_a_failure(route(&ran).route_layer(stack), &circuit, &ran).await;
+}
+
+/// Pages whose bodies are of every kind.
+fn pages() -> Router {
+    let chunks = || stream::iter(["he", "llo"].map(Ok::<_, Infallible>));
+    Router::new()
+        .route("/whole", get(|| async { "hello" }))
+        .route("/chunks", get(async move || Body::from_stream(chunks())))
+        .route("/empty", get(|| async { StatusCode::NO_CONTENT }))
+}
+
+async fn guarded(circuit: &Circuit) -> SocketAddr {
+    let stack = ServiceBuilder::new()
+        .layer(AnswerRefusalsLayer::new().infallible())
+        .layer(CircuitBreakerLayer::for_http(circuit.clone()));
+    serve(pages().layer(stack)).await
+}
+
+/// The headers that a page came with, and its body.
+async fn ask(
+    client: &server::HyperClient,
+    method: Method,
+    address: SocketAddr,
+    page: &str,
+) -> (HeaderMap, Bytes) {
+    let uri = format!("http://{address}/{page}");
+    let request = Request::builder().method(method).uri(uri).body(Full::default()).unwrap();
+    let (mut parts, body) = client.request(request).await.unwrap().into_parts();
+    parts.headers.remove(DATE);
+    (parts.headers, body.collect().await.unwrap().to_bytes())
+}
+
+#[tokio::test]
+async fn a_page_that_is_served_whole_is_unchanged_and_a_success() {
+    let circuit = circuit(Policy::consecutive(2));
+    let (bare, guarded) = (serve(pages()).await, guarded(&circuit).await);
+    let mut lengths = 0;
+    for client in [server::client(), server::http2_client()] {
+        for page in ["whole", "chunks", "empty"] {
+            circuit.permit().unwrap().failure();
+            assert_eq!(circuit.snapshot().consecutive_failures, 1);
+            let expected = ask(&client, Method::GET, bare, page).await;
+            assert_eq!(ask(&client, Method::GET, guarded, page).await, expected, "{page}");
+            assert_eq!(circuit.snapshot().consecutive_failures, 0, "{page}");
+            lengths += usize::from(expected.0.contains_key(CONTENT_LENGTH));
+        }
+    }
+    assert!(lengths >= 2, "{lengths} pages said how long they are");
+}
+
+#[tokio::test]
+async fn the_body_that_a_head_request_leaves_unread_was_cancelled() {
+    for (policy, state) in [(Cancelled::Ignored, State::Closed), (Cancelled::Failure, State::Open)]
+    {
+        let circuit = circuit(FRAGILE.cancelled(policy));
+        let address = guarded(&circuit).await;
+        let (headers, _) = ask(&server::client(), Method::HEAD, address, "whole").await;
+        assert_eq!(headers[CONTENT_LENGTH], "5");
+        assert_eq!(circuit.state(), state);
+    }
 }

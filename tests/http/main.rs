@@ -5,6 +5,7 @@
     reason = "tests spawn openly and fail by panicking"
 )]
 
+mod allocations;
 mod at_end;
 mod axum_app;
 mod body;
