@@ -2,7 +2,7 @@ use std::{any::type_name, fmt, marker::PhantomData, time::Duration};
 
 use tower_layer::{Identity, Layer, Stack};
 
-use super::{BudgetLayer, Fallback, Marked, OrElapsed, Plain, WhenOpen, audience::Audience};
+use super::{BudgetLayer, Fallback, Marked, Or, OrElapsed, Plain, WhenOpen, audience::Audience};
 use crate::{
     BoxError, ErrorsAreFailures,
     event::{Name, Observer},
@@ -97,7 +97,26 @@ impl<F, E, C, O, L> FallbackLayer<F, E, C, O, L> {
         Self { audience: self.audience.with(name, observer), ..self }
     }
 
-    pub(super) fn map<C2, O2, L2>(
+    /// Asks `next` when the strategy fails, as `or` of a strategy does.
+    pub fn or<N>(self, next: N) -> FallbackLayer<Or<F, N>, E, C, O, L> {
+        self.map_strategy(|strategy| Or::new(strategy, next))
+    }
+
+    pub(crate) fn map_strategy<G>(
+        self,
+        change: impl FnOnce(F) -> G,
+    ) -> FallbackLayer<G, E, C, O, L> {
+        FallbackLayer {
+            strategy: change(self.strategy),
+            classifier: self.classifier,
+            name: self.name,
+            audience: self.audience,
+            below: self.below,
+            marker: PhantomData,
+        }
+    }
+
+    pub(crate) fn map<C2, O2, L2>(
         self,
         classifier: impl FnOnce(C) -> C2,
         below: impl FnOnce(L) -> L2,

@@ -9,6 +9,7 @@ mod head;
 mod headers;
 mod keeping;
 mod key;
+mod layer;
 mod note;
 mod page;
 mod pages;
@@ -24,6 +25,7 @@ pub use self::{
     body::{Body, BodyLayer, BodyService},
     head::Head,
     key::PageKey,
+    layer::CacheLayer,
     note::Note,
     page::Page,
     pages::Pages,
