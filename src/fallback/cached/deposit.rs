@@ -62,7 +62,8 @@ impl<K, V> Deposit<K, V> {
         K: Clone + Eq + Hash,
     {
         let shelf = self.cache.shelf();
-        let entry = shelf.entry(&self.key, stored, terms, self.fill);
+        let is_shared = self.report.is_some();
+        let entry = shelf.entry(&self.key, stored, terms, self.fill, is_shared);
         if self.is_kept {
             shelf.put(self.key.clone(), &entry, self.fill);
         }

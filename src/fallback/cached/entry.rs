@@ -15,6 +15,8 @@ pub(crate) struct Entry<V> {
     pub(super) stored: V,
     pub(super) weight: u64,
     pub(super) began: Moment,
+    /// Whoever asked before then may have had it from the call that brought it.
+    pub(super) answers_until: Moment,
     pub(super) tags: Box<[Name]>,
     pub(super) negative: bool,
     loaded_at: Moment,
@@ -39,12 +41,24 @@ impl<V> Entry<V> {
         terms: Terms,
         freshness: Freshness,
         began: Moment,
+        answers_until: Moment,
         loaded_at: Moment,
     ) -> Self {
         let Terms { age, tags, negative, .. } = terms;
         let tags = tags.into_boxed_slice();
         let refresh = Refresh::default();
-        Self { stored, weight, began, tags, negative, loaded_at, age, freshness, refresh }
+        Self {
+            stored,
+            weight,
+            began,
+            answers_until,
+            tags,
+            negative,
+            loaded_at,
+            age,
+            freshness,
+            refresh,
+        }
     }
 
     pub(super) fn condition(&self, now: Moment) -> Condition {

@@ -75,9 +75,10 @@ where
         Fill { began: now, seen: self.last.load(Ordering::Acquire) }
     }
 
-    /// Whether what is kept under this key comes from a call that began later.
+    /// Whether what is kept under this key comes from a call that began later, or from one that was
+    /// shared by those who asked later.
     pub(super) fn has_since(&self, key: &K, fill: Fill) -> bool {
-        self.entries.peek(key).is_some_and(|held| held.began >= fill.began)
+        self.entries.peek(key).is_some_and(|held| held.answers_until >= fill.began)
     }
 
     /// Whether something was invalidated since that may be under this key.
@@ -92,12 +93,20 @@ where
         }
     }
 
-    /// The entry that a copy makes now.
-    pub(super) fn entry(&self, key: &K, stored: V, terms: Terms, fill: Fill) -> Arc<Entry<V>> {
+    /// The entry that a copy makes now, of a call that one caller made or that many shared.
+    pub(super) fn entry(
+        &self,
+        key: &K,
+        stored: V,
+        terms: Terms,
+        fill: Fill,
+        is_shared: bool,
+    ) -> Arc<Entry<V>> {
         let weight = (self.weigh)(key, &stored).max(1);
         let now = clock::now();
         let freshness = terms.freshness(now, fastrand::f64());
-        Arc::new(Entry::new(stored, weight, terms, freshness, fill.began, now))
+        let answers_until = if is_shared { now } else { fill.began };
+        Arc::new(Entry::new(stored, weight, terms, freshness, fill.began, answers_until, now))
     }
 
     /// Puts an entry in its place, if it may stand there.

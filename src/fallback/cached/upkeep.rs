@@ -52,6 +52,11 @@ pub(super) fn jobs(most: usize) -> (Jobs, UnboundedReceiver<Job>) {
 }
 
 impl Jobs {
+    /// Whether something that is started now is likely to be done.
+    pub(super) fn has_place(&self) -> bool {
+        !self.orders.is_closed() && self.places.load(Ordering::Relaxed) > 0
+    }
+
     /// Has this done, unless there is no place for it, or nobody to do it.
     pub(super) fn start(&self, job: Job) -> Result<(), Job> {
         if self.orders.is_closed() {

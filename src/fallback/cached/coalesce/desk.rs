@@ -80,7 +80,7 @@ where
         let desk = self.clone();
         Box::pin(async move {
             if let Ok(response) = call.await {
-                desk.keeper.finish(response).await;
+                within(desk.waits.load, desk.keeper.finish(response)).await;
             }
         })
     }
@@ -106,13 +106,13 @@ where
     /// Finds somebody who goes on with a load: the background, if it is to go on in any case, else
     /// one of those who wait. If there is nobody it is dropped.
     pub(super) fn pass_on(&self, load: &Load<Q::Stored>, work: Work) {
-        let work = match load.goes_on() {
-            true => self.cache.jobs().start(work),
-            false => Err(work),
-        };
-        if let Err(work) = work {
-            drop(load.hand_over(work));
-        }
+        // Asked again, since the last of those who wait may have wished it just now, and left.
+        let work = self.in_background(load, work).and_then(|work| load.hand_over(work));
+        drop(work.and_then(|work| self.in_background(load, work)));
+    }
+
+    fn in_background(&self, load: &Load<Q::Stored>, work: Work) -> Option<Work> {
+        if load.goes_on() { self.cache.jobs().start(work).err() } else { Some(work) }
     }
 }
 

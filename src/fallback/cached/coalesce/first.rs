@@ -67,7 +67,7 @@ where
 {
     fn drop(&mut self) {
         if let Some(call) = self.call.take()
-            && (self.load.goes_on() || !self.load.is_alone())
+            && (!self.load.is_alone() || self.load.goes_on())
         {
             self.desk.pass_on(&self.load, (self.rest)(&self.desk, call));
         }

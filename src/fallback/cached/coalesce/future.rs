@@ -59,12 +59,12 @@ pin_project! {
     where
         Q: Keeper,
     {
-        Answer { entry: Arc<Entry<Q::Stored>> },
+        Answer { entry: Arc<Entry<Q::Stored>>, now: Moment },
         Fail { error: Option<BoxError> },
         First { first: First<Q, C> },
         Next { next: Next<Q, C>, again: Option<Again<S, Request, Q>> },
-        // Waits for a service of his own, to call it or to wait with others again.
-        Waiting { inner: S, request: Option<Request>, together: bool },
+        // Waits for a service of his own.
+        Waiting { inner: S, request: Option<Request> },
         Calling { #[pin] future: Fut },
         Done,
     }
@@ -82,7 +82,7 @@ where
         desk: Arc<Desk<Q, C>>,
         began: Moment,
     ) -> Self {
-        let (limit, state) = State::of(start);
+        let (limit, state) = State::of(start, began);
         Self { state, desk, began, limit, sleep: None, vain: 0 }
     }
 }
@@ -91,10 +91,10 @@ impl<S, Request, Fut, Q, C> State<S, Request, Fut, Q, C>
 where
     Q: Keeper,
 {
-    fn of(start: Start<S, Request, Fut, Q, C>) -> (Option<Duration>, Self) {
+    fn of(start: Start<S, Request, Fut, Q, C>, now: Moment) -> (Option<Duration>, Self) {
         match start {
             Start::Pass(alone) => (None, Self::alone(alone)),
-            Start::Answer(entry) => (None, Self::Answer { entry }),
+            Start::Answer(entry) => (None, Self::Answer { entry, now }),
             Start::Fail(error) => (None, Self::Fail { error: Some(error) }),
             Start::Alone(limit, alone) => (Some(limit), Self::alone(alone)),
             Start::First(limit, first) => (Some(limit), Self::First { first }),
@@ -107,9 +107,7 @@ where
     fn alone(alone: Alone<S, Request, Fut>) -> Self {
         match alone {
             Alone::Called(future) => Self::Calling { future },
-            Alone::Waiting(inner, request) => {
-                Self::Waiting { inner, request: Some(request), together: false }
-            }
+            Alone::Waiting(inner, request) => Self::Waiting { inner, request: Some(request) },
         }
     }
 }
@@ -130,8 +128,8 @@ where
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
-                StateProj::Answer { entry } => {
-                    let found = entry.found(*this.began);
+                StateProj::Answer { entry, now } => {
+                    let found = entry.found(*now);
                     return Poll::Ready(Ok(this.desk.keeper.restore(found)));
                 }
                 StateProj::Fail { error } => {
@@ -155,20 +153,18 @@ where
                         End::Refused => false,
                     };
                     *this.vain += 1;
-                    let together = together && *this.vain < MOST_VAIN;
-                    State::Waiting { inner, request: Some(request), together }
+                    if together && *this.vain < MOST_VAIN {
+                        let now = clock::now();
+                        let mut service = Coalesce::new(inner, this.desk.clone());
+                        State::of(service.start(request, now), now).1
+                    } else {
+                        State::Waiting { inner, request: Some(request) }
+                    }
                 }
-                StateProj::Waiting { inner, request, together } => {
+                StateProj::Waiting { inner, request } => {
                     ready!(inner.poll_ready(cx)).map_err(Into::into)?;
                     let request = request.take().expect(COMPLETED);
-                    if *together {
-                        let mut service = Coalesce::new(inner.clone(), this.desk.clone());
-                        std::mem::swap(&mut service.inner, inner);
-                        service.ready = true;
-                        State::of(service.start(request, clock::now())).1
-                    } else {
-                        State::Calling { future: inner.call(request) }
-                    }
+                    State::Calling { future: inner.call(request) }
                 }
                 StateProj::Calling { future } => return future.poll(cx).map_err(Into::into),
                 StateProj::Done => panic!("{COMPLETED}"),

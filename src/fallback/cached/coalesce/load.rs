@@ -123,6 +123,15 @@ fn wake(waker: Option<Waker>) {
     }
 }
 
+impl<V> End<V> {
+    pub(super) const fn is_refused(&self) -> bool {
+        match self {
+            Self::Refused => true,
+            Self::Kept(_) | Self::Failed(_) | Self::Lost => false,
+        }
+    }
+}
+
 impl<V> Clone for End<V> {
     fn clone(&self) -> Self {
         match self {

@@ -19,8 +19,9 @@ use crate::{
 /// # Readiness
 ///
 /// Ready at once, whatever the inner service says, because most callers will not call it. The one
-/// who does takes over the instance that was polled, and waits in his future until it is ready; this
-/// service goes on with a clone. Errors of the inner `poll_ready` are passed on.
+/// who does calls the instance that was polled, or, if it is not ready, waits for it in his future;
+/// this service then goes on with a clone. The others give the instance back, with what it has
+/// reserved. Errors of the inner `poll_ready` are passed on.
 ///
 /// # Cancel safety
 ///
@@ -85,6 +86,10 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let now = clock::now();
         let start = self.start(request, now);
+        if !start.is_call() {
+            self.ready = false;
+            self.inner = self.inner.clone();
+        }
         ResponseFuture::new(start, self.desk.clone(), now)
     }
 }

@@ -9,6 +9,7 @@ use super::{
     load::Load,
     next::Next,
     table::Seat,
+    ticket::Ticket,
 };
 use crate::{
     BoxError, Classify,
@@ -74,30 +75,32 @@ where
         let Some(key) = desk.keeper.key(&request) else {
             return Start::Pass(self.alone(request));
         };
-        let stale = match desk.find(&request, &key, now) {
-            Some((entry, Condition::Fresh)) => {
+        let is_stale = match desk.look(&request, &key, now) {
+            Known::Fresh(entry) => {
                 self.refresh(&entry, request, key, now);
                 return Start::Answer(entry);
             }
-            kept => kept.map(|(entry, _)| entry),
+            Known::LeftAlone(wait) => return Start::Fail(LeftAlone::new(wait).into()),
+            Known::Stale => true,
+            Known::Nothing => false,
         };
-        if let Some(wait) = stale.as_ref().and_then(|entry| entry.left_alone_for(now)) {
-            return Start::Fail(LeftAlone::new(wait).into());
-        }
-        let soft = desk.waits.soft.filter(|_| stale.is_some());
+        let soft = desk.waits.soft.filter(|_| is_stale);
         let limit = soft.unwrap_or(desk.waits.hard);
         if desk.table.is_apart(&key, now) {
             return Start::Alone(limit, self.alone(request));
         }
         match desk.sit(&key, now) {
-            Seat::First(load) => match desk.find(&request, &key, now) {
-                // Another load ended while this caller was on his way to the table.
-                Some((entry, Condition::Fresh)) => {
-                    drop(desk.ticket(load, key));
-                    Start::Answer(entry)
+            Seat::First(load) => {
+                let ticket = desk.ticket(load.clone(), key);
+                // Another load may have ended while this caller was on his way to the table.
+                match desk.look(&request, ticket.key(), now) {
+                    Known::Fresh(entry) => Start::Answer(entry),
+                    Known::LeftAlone(wait) => Start::Fail(LeftAlone::new(wait).into()),
+                    Known::Stale | Known::Nothing => {
+                        Start::First(limit, self.first(load, ticket, request))
+                    }
                 }
-                _ => Start::First(limit, self.first(load, request, key)),
-            },
+            }
             Seat::Next(load) if soft.is_some_and(|soft| now - load.fill.began >= soft) => {
                 Start::Fail(Elapsed::new(limit).into())
             }
@@ -112,8 +115,8 @@ where
     fn first<Request>(
         &mut self,
         load: Arc<Load<Q::Stored>>,
+        ticket: Ticket<Q, C>,
         request: Request,
-        key: Q::Key,
     ) -> First<Q, C>
     where
         S: Service<Request, Response = Q::Response> + Clone + Send + 'static,
@@ -123,7 +126,6 @@ where
         Q: Query<Request> + Shareable,
         C: Classify<Q::Response, S::Error> + Send + Sync + 'static,
     {
-        let ticket = self.desk.ticket(load.clone(), key);
         let note = self.desk.keeper.note(&request);
         let call = match self.alone(request) {
             Alone::Called(future) => self.desk.call(future, ticket, note),
@@ -149,11 +151,15 @@ where
         Q: Query<Request> + Shareable,
         C: Classify<Q::Response, S::Error> + Send + Sync + 'static,
     {
-        if entry.is_claimed()
-            && let Seat::First(load) = self.desk.sit(&key, now)
-        {
+        if !entry.is_claimed() {
+            return;
+        }
+        if !self.desk.cache.jobs().has_place() {
+            entry.refresh_ended();
+        } else if let Seat::First(load) = self.desk.sit(&key, now) {
             load.go_on();
-            drop(self.first(load, request, key));
+            let ticket = self.desk.ticket(load.clone(), key);
+            drop(self.first(load, ticket, request));
         }
     }
 
@@ -170,21 +176,46 @@ where
     }
 }
 
+/// What is kept that may answer a request.
+enum Known<V> {
+    Fresh(Arc<Entry<V>>),
+    /// Something stale, whose source is to be left alone for so long.
+    LeftAlone(Duration),
+    Stale,
+    Nothing,
+}
+
 impl<Q, C> Desk<Q, C>
 where
     Q: Keeper,
 {
-    /// What is kept and may answer this request.
-    fn find<Request>(
-        &self,
-        request: &Request,
-        key: &Q::Key,
-        now: Moment,
-    ) -> Option<(Arc<Entry<Q::Stored>>, Condition)>
+    fn look<Request>(&self, request: &Request, key: &Q::Key, now: Moment) -> Known<Q::Stored>
     where
         Q: Query<Request>,
     {
-        let kept = self.cache.shelf().find(key, now)?;
-        self.keeper.admits(request, kept.0.found(now)).then_some(kept)
+        let Some((entry, condition)) = self.cache.shelf().find(key, now) else {
+            return Known::Nothing;
+        };
+        if !self.keeper.admits(request, entry.found(now)) {
+            return Known::Nothing;
+        }
+        match (condition, entry.left_alone_for(now)) {
+            (Condition::Fresh, _) => Known::Fresh(entry),
+            (Condition::Stale | Condition::Past, Some(wait)) => Known::LeftAlone(wait),
+            (Condition::Stale | Condition::Past, None) => Known::Stale,
+        }
+    }
+}
+
+impl<S, Request, Fut, Q, C> Start<S, Request, Fut, Q, C>
+where
+    Q: Keeper,
+{
+    /// Whether it has taken the instance of the inner service that was polled.
+    pub(super) const fn is_call(&self) -> bool {
+        match self {
+            Self::Pass(_) | Self::Alone(..) | Self::First(..) => true,
+            Self::Answer(_) | Self::Fail(_) | Self::Next(..) => false,
+        }
     }
 }

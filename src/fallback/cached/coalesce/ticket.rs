@@ -29,7 +29,7 @@ where
         Self { desk, load, key: Some(key) }
     }
 
-    fn key(&self) -> &Q::Key {
+    pub(super) fn key(&self) -> &Q::Key {
         self.key.as_ref().expect("taken only when it ends")
     }
 
@@ -57,9 +57,7 @@ where
         let error = SharedError::new(error.into());
         match outcome {
             Outcome::Failure => self.source_failed(error.get_ref()),
-            Outcome::Success | Outcome::Ignored => {
-                self.desk.cache.shelf().refresh_ended(self.key())
-            }
+            Outcome::Success | Outcome::Ignored => {}
         }
         self.end(End::Failed(error.clone()));
         error
@@ -83,16 +81,15 @@ where
     fn tell(&mut self, end: End<Q::Stored>) {
         let Some(key) = self.key.take() else { return };
         let Desk { cache, table, waits, .. } = &*self.desk;
-        match end {
-            End::Kept(_) | End::Failed(_) => {}
-            End::Refused => {
-                table.keep_apart(key.clone(), clock::now() + waits.apart);
-                cache.shelf().refresh_ended(&key);
-            }
-            End::Lost => cache.shelf().refresh_ended(&key),
-        }
-        table.remove(&key, &self.load);
+        let is_refused = end.is_refused();
+        // First, since all that follows runs the hash and the equality of the user's keys.
         self.load.end(end);
+        table.remove(&key, &self.load);
+        // Last, so that one who claims a refresh and finds this load in his way is not forgotten.
+        cache.shelf().refresh_ended(&key);
+        if is_refused {
+            table.keep_apart(key, clock::now() + waits.apart);
+        }
     }
 }
 

@@ -1,3 +1,10 @@
+//! One call for all who want the same answer: promise 7.
+
+mod house;
+mod readiness;
+mod repeats;
+mod support;
+
 use std::{
     sync::{
         Arc,
