@@ -145,9 +145,10 @@ where
     pub(super) fn invalidate(&self, invalidation: Invalidation<K, V>) {
         let invalidation = Arc::new(invalidation);
         let mut log = self.log();
-        let forgotten = log.push(invalidation.clone());
-        self.last.store(forgotten, Ordering::Release);
+        let (number, oldest) = log.push(invalidation.clone());
+        self.last.store(number, Ordering::Release);
         drop(log);
+        drop(oldest);
         if let Invalidation::Key(key) = &*invalidation {
             self.entries.remove(key);
             return;
