@@ -38,13 +38,15 @@ impl<K, V> Log<K, V> {
         Self { last: 0, latest: VecDeque::new() }
     }
 
-    pub(super) fn push(&mut self, invalidation: Arc<Invalidation<K, V>>) -> u64 {
-        if self.latest.len() == MOST {
-            self.latest.pop_front();
-        }
-        self.latest.push_back(invalidation);
+    /// Returns its number, and the one that leaves for it, to be dropped outside of the lock.
+    pub(super) fn push(
+        &mut self,
+        new: Arc<Invalidation<K, V>>,
+    ) -> (u64, Option<Arc<Invalidation<K, V>>>) {
+        let oldest = if self.latest.len() == MOST { self.latest.pop_front() } else { None };
+        self.latest.push_back(new);
         self.last += 1;
-        self.last
+        (self.last, oldest)
     }
 
     pub(super) fn since(&self, seen: u64) -> News<K, V> {

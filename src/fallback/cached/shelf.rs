@@ -22,6 +22,8 @@ use crate::{
 pub(super) struct Shelf<K, V> {
     entries: sync::Cache<K, Arc<Entry<V>>, ByWeight, DefaultHashBuilder, Leave>,
     weigh: Arc<Weigh<K, V>>,
+    /// What an entry may weigh. A heavier one would drive out what it is to replace, and leave too.
+    heaviest: u64,
     /// Taken by all that store, so that what is compared is still so when it is replaced.
     log: Mutex<Log<K, V>>,
     /// The number of the last invalidation.
@@ -30,6 +32,9 @@ pub(super) struct Shelf<K, V> {
 
 /// What a copy weighs, in the unit of the capacity.
 pub(super) type Weigh<K, V> = dyn Fn(&K, &V) -> u64 + Send + Sync;
+
+/// The part of a shard that is for entries in use.
+const HOT: f64 = 0.97;
 
 /// What is remembered of the beginning of a call.
 #[derive(Clone, Copy, Debug)]
@@ -45,15 +50,20 @@ where
     K: Clone + Eq + Hash,
 {
     pub(super) fn new(capacity: u64, items: usize, shards: usize, weigh: Arc<Weigh<K, V>>) -> Self {
+        // Shards are made a power of two, and their capacities are rounded up to be the same.
+        let shards = shards.next_power_of_two();
+        let in_shard = capacity / shards as u64;
+        let heaviest = ((in_shard as f64 * HOT) as u64).max(1);
         let options = OptionsBuilder::new()
-            .weight_capacity(capacity)
+            .weight_capacity(in_shard * shards as u64)
+            .hot_allocation(HOT)
             .estimated_items_capacity(items)
             .shards(shards)
             .build()
             .expect("capacity and items are set");
         let hasher = DefaultHashBuilder::default();
         let entries = sync::Cache::with_options(options, ByWeight, hasher, Leave);
-        Self { entries, weigh, log: Mutex::new(Log::new()), last: AtomicU64::new(0) }
+        Self { entries, weigh, heaviest, log: Mutex::new(Log::new()), last: AtomicU64::new(0) }
     }
 
     /// What answers at this time, fresh or stale.
@@ -112,7 +122,7 @@ where
     /// Puts an entry in its place, if it may stand there.
     pub(super) fn put(&self, key: K, entry: &Arc<Entry<V>>, fill: Fill) {
         let now = clock::now();
-        if !entry.is_usable(now) {
+        if !entry.is_usable(now) || entry.weight > self.heaviest {
             return;
         }
         let mut seen = fill.seen;
@@ -152,9 +162,10 @@ where
     pub(super) fn invalidate(&self, invalidation: Invalidation<K, V>) {
         let invalidation = Arc::new(invalidation);
         let mut log = self.log();
-        let forgotten = log.push(invalidation.clone());
-        self.last.store(forgotten, Ordering::Release);
+        let (number, oldest) = log.push(invalidation.clone());
+        self.last.store(number, Ordering::Release);
         drop(log);
+        drop(oldest);
         if let Invalidation::Key(key) = &*invalidation {
             self.entries.remove(key);
             return;

@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    panic::AssertUnwindSafe,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
         Arc,
@@ -115,7 +115,8 @@ impl Upkeep {
             let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(every)));
             ready!(pause.as_mut().poll(cx));
             self.pause = None;
-            if (self.sweep)().is_none() {
+            // What a swept answer does when it is dropped does not end the sweeping.
+            if let Ok(None) = catch_unwind(AssertUnwindSafe(&mut self.sweep)) {
                 return Poll::Ready(());
             }
         }
