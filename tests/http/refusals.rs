@@ -195,6 +195,7 @@ async fn an_error_of_readiness_is_answered_by_the_next_call() {
     for _ in 0..2 {
         assert_eq!(shown(call(&mut total).await.unwrap()).await, failed);
     }
+    total.ready().await.unwrap();
     *total.get_mut() = Inner::Answers;
     let answered = (StatusCode::OK, None, "hello".to_owned());
     assert_eq!(shown(call(&mut total).await.unwrap()).await, answered);
