@@ -92,11 +92,11 @@ async fn a_code_of_the_callers_own_is_a_success() {
 #[tokio::test]
 async fn a_connection_that_breaks_in_mid_stream_is_a_failure() {
     let circuit = circuit(FRAGILE);
-    let (words, server, mut client) = pair(&circuit, answer);
+    let (words, mut server, mut client) = pair(&circuit, answer);
     let mut stream = client.list("endless").await.unwrap();
     assert_eq!(stream.message().await.unwrap().unwrap(), "hel");
     assert_eq!(circuit.state(), State::Closed);
-    drop(server);
+    server.stop();
     stream.message().await.unwrap_err();
     assert_eq!(circuit.state(), State::Open);
     assert_eq!(words.calls(), 1);
@@ -105,9 +105,9 @@ async fn a_connection_that_breaks_in_mid_stream_is_a_failure() {
 #[tokio::test]
 async fn a_server_that_is_gone_is_a_failure() {
     let circuit = circuit(FRAGILE);
-    let (words, server, mut client) = pair(&circuit, answer);
+    let (words, mut server, mut client) = pair(&circuit, answer);
     assert_eq!(client.say("hello").await.unwrap(), "hel");
-    drop(server);
+    server.stop();
     client.say("hello").await.unwrap_err();
     assert_eq!(circuit.state(), State::Open);
     assert_eq!(words.calls(), 1);
