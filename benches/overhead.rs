@@ -10,6 +10,7 @@ use std::{
     future::{Ready, ready},
     hint::black_box,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     thread::sleep,
     time::Duration,
@@ -20,7 +21,10 @@ use tower::{Layer, Service, service_fn};
 use tower_failover::{
     Backoff, BoxError, Ratio,
     circuit_breaker::{Circuit, CircuitBreaker, Policy, Rate, Window},
-    fallback::{Failed, FallbackLayer, Plan, Served, Strategy, Value},
+    fallback::{
+        Failed, FallbackLayer, Plan, Served, Strategy, Value,
+        cached::{Cache, Cached, CoalesceLayer, Stale, Terms},
+    },
     gate::{Gate, Guard},
 };
 
@@ -30,6 +34,7 @@ fn main() {
     guards();
     fallback_over_ok();
     fallback_over_err();
+    cached();
 }
 
 fn guards() {
@@ -95,6 +100,54 @@ fn fallback_over_err() {
         service("shared value", FallbackLayer::new(Value::of(1)).layer(service_fn(bad))),
     ]);
     print("fallback over Err", &costs);
+}
+
+/// The stored form is a shared string, whose clone is the first row's work.
+fn cached() {
+    type Page = Arc<str>;
+    let page: Page = "a page".into();
+    let origin = {
+        let page = page.clone();
+        service_fn(move |_: u64| ready(Ok::<Page, BoxError>(page.clone())))
+    };
+    let keyed = |name: &'static str| {
+        let (cache, _) = Cache::<Arc<str>, Page>::builder(name).build();
+        Cached::new(cache, {
+            let key: Arc<str> = "https://example.com/users/7?fields=name".into();
+            move |_: &u64| Some(key.clone())
+        })
+        .terms(Terms::new().fresh_for(LONG))
+    };
+    let fresh = |name| {
+        let cached = keyed(name);
+        let mut filled = FallbackLayer::new(cached.clone()).layer(origin.clone());
+        drop(call(&mut filled, 1));
+        (filled, cached)
+    };
+    let (hit, _) = fresh("hit");
+    let (_, below) = fresh("hit, coalesced");
+    let coalesced =
+        FallbackLayer::new(below.clone()).layer(CoalesceLayer::new(below).layer(origin.clone()));
+    let (cache, _) = Cache::<u64, Page>::builder("stale").build();
+    let stale = Stale::new(cache, |id: &u64| Some(*id));
+    let (cache, _) = Cache::<u64, Page>::builder("misses").build();
+    let missed = Cached::new(cache, |id: &u64| Some(*id))
+        .terms(Terms::new().fresh_for(Duration::ZERO).stale_for(Duration::ZERO));
+    let costs = measure(&mut [
+        service("bare", origin.clone()),
+        service("cached, a fresh answer", hit),
+        service("cached, a fresh answer, coalesced", coalesced),
+        service("stale, learning", FallbackLayer::new(stale).layer(origin.clone())),
+        service(
+            "cached, a miss that is not kept",
+            FallbackLayer::new(missed.clone()).layer(origin.clone()),
+        ),
+        service(
+            "the same, coalesced",
+            FallbackLayer::new(missed.clone()).layer(CoalesceLayer::new(missed).layer(origin)),
+        ),
+    ]);
+    print("cached and stale answers", &costs);
 }
 
 fn service<'a, S>(name: &str, mut service: S) -> Candidate<'a>

@@ -76,8 +76,9 @@
 //!
 //! | feature | brings |
 //! |---|---|
+//! | `cache` | cached and stale answers for the fallback, one call for many callers |
 //! | `grpc` | classifiers and refusals for tonic; brings `http` |
-//! | `http` | classifiers, bodies and refusals for hyper and axum |
+//! | `http` | classifiers, bodies, refusals and caching rules for hyper and axum; brings `cache` |
 //! | `redis` | a Redis client as a Tower service, and its connection |
 //! | `retry` | a policy for tower's retry, under a fallback |
 //! | `tracing` | [`event::Log`](event) |

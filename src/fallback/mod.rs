@@ -1,4 +1,5 @@
-//! Answers by other means what a service fails to answer: a value, a function, another service.
+//! Answers by other means what a service fails to answer: a value, a function, another service, a
+//! cache.
 //!
 //! # When to use it
 //!
@@ -54,8 +55,8 @@
 //! its next call starts with that error. A panic of a strategy reaches the caller, and leaves
 //! nothing behind in the service.
 //!
-//! *Strategies.* [`Value`]; [`from_fn`], [`from_request_fn`] and their async twins; [`Backup`].
-//! Each has `.or(next)`, `.within(budget)` and `.named(name)`. `Clone` of requests is asked by
+//! *Strategies.* [`Value`]; [`from_fn`], [`from_request_fn`] and their async twins; [`Backup`]; with
+//! the feature `cache` `cached::Cached` and `cached::Stale`. Each has `.or(next)`, `.within(budget)` and `.named(name)`. `Clone` of requests is asked by
 //! those that keep them, `Clone` of a response by [`Value::of`], of an error by none.
 //!
 //! *Modes.* On any failure; [only when a circuit is open](FallbackLayer::only_when_open); after

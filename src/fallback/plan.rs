@@ -64,8 +64,7 @@ pub trait Plan<T, E> {
     /// there is a newer one next time. Default: no.
     ///
     /// The response of that call goes to nobody, and its future is dropped at once: a layer below
-    /// has to finish calls that nobody waits for, as
-    /// `Coalesce` does.
+    /// has to finish calls that nobody waits for, as `cached::Coalesce` does.
     fn refreshes(&mut self) -> bool {
         false
     }

@@ -1,103 +1,20 @@
 //! `google.rpc.RetryInfo` among the details of a status.
-//!
-//! Read by hand, since prost negates the hostile `Duration { seconds: i64::MIN }`, which panics
-//! where overflow is checked.
 
 use std::time::Duration;
 
+use prost::Message;
+use tonic_types::pb;
+
 /// The `retry_delay` in the bytes of a `google.rpc.Status`, if there is one that is not negative.
+///
+/// Its numbers are read one by one: the conversion of prost negates negative ones, and panics on
+/// those that have no positive, where overflow is checked.
 pub(super) fn delay(status: &[u8]) -> Option<Duration> {
-    const DETAILS: u64 = 3;
-    Fields(status).filter_map(|field| field.bytes(DETAILS)).find_map(delay_of_any)
-}
-
-fn delay_of_any(any: &[u8]) -> Option<Duration> {
-    const TYPE_URL: u64 = 1;
-    const VALUE: u64 = 2;
-    const RETRY_DELAY: u64 = 1;
-    let url = last(any, TYPE_URL)?;
-    if !url.ends_with(b"/google.rpc.RetryInfo") {
-        return None;
-    }
-    duration(last(last(any, VALUE)?, RETRY_DELAY)?)
-}
-
-fn duration(duration: &[u8]) -> Option<Duration> {
-    const SECONDS: u64 = 1;
-    const NANOS: u64 = 2;
-    let number = |number| Fields(duration).filter_map(|field| field.varint(number)).last();
-    let seconds = u64::try_from(number(SECONDS).unwrap_or(0).cast_signed()).ok()?;
-    let nanos = u32::try_from(number(NANOS).unwrap_or(0)).ok()?;
+    let details = pb::Status::decode(status).ok()?.details;
+    let info = details.iter().find(|any| any.type_url.ends_with("/google.rpc.RetryInfo"))?;
+    let delay = pb::RetryInfo::decode(&*info.value).ok()?.retry_delay?;
+    let (seconds, nanos) = (u64::try_from(delay.seconds).ok()?, u32::try_from(delay.nanos).ok()?);
     (nanos < 1_000_000_000).then(|| Duration::new(seconds, nanos))
-}
-
-/// The last field of this number: of repeated ones protobuf takes the last.
-fn last(message: &[u8], number: u64) -> Option<&[u8]> {
-    Fields(message).filter_map(|field| field.bytes(number)).last()
-}
-
-/// The fields of a protobuf message, up to the first that cannot be read.
-struct Fields<'a>(&'a [u8]);
-
-enum Field<'a> {
-    Varint(u64, u64),
-    Bytes(u64, &'a [u8]),
-    Fixed,
-}
-
-impl<'a> Field<'a> {
-    fn varint(self, wanted: u64) -> Option<u64> {
-        match self {
-            Self::Varint(number, value) if number == wanted => Some(value),
-            Self::Varint(..) | Self::Bytes(..) | Self::Fixed => None,
-        }
-    }
-
-    fn bytes(self, wanted: u64) -> Option<&'a [u8]> {
-        match self {
-            Self::Bytes(number, bytes) if number == wanted => Some(bytes),
-            Self::Varint(..) | Self::Bytes(..) | Self::Fixed => None,
-        }
-    }
-}
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Field<'a>;
-
-    fn next(&mut self) -> Option<Field<'a>> {
-        let key = self.varint()?;
-        let number = key >> 3;
-        match key & 7 {
-            0 => Some(Field::Varint(number, self.varint()?)),
-            1 => self.take(8).map(|_| Field::Fixed),
-            2 => {
-                let length = self.varint()?;
-                Some(Field::Bytes(number, self.take(usize::try_from(length).ok()?)?))
-            }
-            5 => self.take(4).map(|_| Field::Fixed),
-            _ => None,
-        }
-    }
-}
-
-impl<'a> Fields<'a> {
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn varint(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.take(1)?[0];
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
-    }
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@
 
 mod answer;
 mod at_end;
+pub mod cached;
 mod circuit_breaker;
 mod refused;
 mod retry_after;

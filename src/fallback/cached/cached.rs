@@ -22,12 +22,11 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let cache = Cache::builder("names").spawn();
+/// let cache = Cache::<u64, String>::builder("names").spawn();
 /// let cached = Cached::new(cache.clone(), |id: &u64| Some(*id))
 ///     .terms(Terms::new().fresh_for(Duration::from_secs(5)));
 /// let layer = FallbackLayer::new(cached.or(Value::with(|| String::from("somebody"))));
-/// # let _ = tower::Layer::layer(&layer, tower::service_fn(
-/// #     async |id: u64| Ok::<_, tower_failover::BoxError>(id.to_string())));
+/// # let _: FallbackLayer<_> = layer;
 /// # }
 /// ```
 pub struct Cached<Q>

@@ -20,12 +20,11 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let cache = Cache::builder("names").spawn();
+/// let cache = Cache::<u64, String>::builder("names").spawn();
 /// let stale = Stale::new(cache.clone(), |id: &u64| Some(*id))
 ///     .terms(Terms::new().stale_for(Duration::from_secs(3600)));
-/// let layer = FallbackLayer::new(stale).served();
-/// # let _ = tower::Layer::layer(&layer, tower::service_fn(
-/// #     async |id: u64| Ok::<_, tower_failover::BoxError>(id.to_string())));
+/// let layer = FallbackLayer::new(stale);
+/// # let _: FallbackLayer<_> = layer;
 /// # }
 /// ```
 pub struct Stale<Q>

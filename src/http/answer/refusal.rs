@@ -2,28 +2,47 @@ use std::{error::Error, iter, time::Duration};
 
 use http::{HeaderValue, Response, StatusCode, header::RETRY_AFTER};
 
-use crate::{BoxError, circuit_breaker::Open, fallback::Elapsed};
+use crate::{
+    BoxError,
+    circuit_breaker::Open,
+    fallback::{
+        Elapsed,
+        cached::{FailedResponse, LeftAlone},
+    },
+};
 
 /// The response to a call that was refused, or that was given up; `None` for any other error.
 ///
 /// | error, or one among its sources | response |
 /// |---|---|
 /// | [`Open`] | `503`, with `Retry-After` in whole seconds, rounded up, at least 1; without it if the circuit waits for a hand |
+/// | [`LeftAlone`] | the same |
+/// | [`FailedResponse`] | `502` |
 /// | [`Elapsed`] | `504`: the call may have run, and a `503` would invite to repeat it |
 ///
 /// The body is empty: nothing of the inside shows. For a boxed error, pass `&*error`.
 #[must_use]
 pub fn refusal<B: Default>(error: &(dyn Error + 'static)) -> Option<Response<B>> {
     if let Some(open) = Open::find(error) {
-        let mut response = with_status(StatusCode::SERVICE_UNAVAILABLE);
-        if let Some(wait) = open.retry_after() {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
-        }
-        return Some(response);
+        return Some(unavailable(open.retry_after()));
     }
-    let given_up =
-        iter::successors(Some(error), |error| (*error).source()).any(|it| it.is::<Elapsed>());
-    given_up.then(|| with_status(StatusCode::GATEWAY_TIMEOUT))
+    iter::successors(Some(error), |error| (*error).source()).find_map(|error| {
+        if let Some(left) = error.downcast_ref::<LeftAlone>() {
+            Some(unavailable(Some(left.retry_after())))
+        } else if error.is::<FailedResponse>() {
+            Some(with_status(StatusCode::BAD_GATEWAY))
+        } else {
+            error.is::<Elapsed>().then(|| with_status(StatusCode::GATEWAY_TIMEOUT))
+        }
+    })
+}
+
+fn unavailable<B: Default>(retry_after: Option<Duration>) -> Response<B> {
+    let mut response = with_status(StatusCode::SERVICE_UNAVAILABLE);
+    if let Some(wait) = retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+    }
+    response
 }
 
 /// The response to any error: a [`refusal`], or `500`. A handler for axum's `HandleErrorLayer`.

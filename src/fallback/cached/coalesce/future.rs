@@ -1,4 +1,4 @@
-//! The future of a [`Coalesce`](super::Coalesce).
+//! The future of a [`Coalesce`].
 
 use std::{
     fmt,

@@ -1,0 +1,90 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Frame, SizeHint};
+
+use super::copied::{Copied, owned, weight};
+
+/// A copy that is being made.
+///
+/// Bytes are copied as they come: a [`Bytes`] of a connection keeps its whole read buffer alive, so
+/// that holding many small ones would need far more than the limit.
+pub(super) struct Copying {
+    limit: usize,
+    /// What the body said of its length when the copy began.
+    declared: SizeHint,
+    data: Vec<u8>,
+    done: Box<dyn FnOnce(Copied) + Send>,
+}
+
+/// What a frame means to the copy.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// More may come.
+    Goes,
+    /// There are trailers, so nothing comes any more.
+    Ends(HeaderMap),
+    /// This will not be a copy.
+    Spoilt,
+}
+
+impl Copying {
+    /// `None` if a body of this length is not copied.
+    pub(super) fn new(
+        limit: usize,
+        declared: SizeHint,
+        done: impl FnOnce(Copied) + Send + 'static,
+    ) -> Option<Self> {
+        (declared.lower() <= limit as u64).then(|| Self {
+            limit,
+            declared,
+            data: Vec::new(),
+            done: Box::new(done),
+        })
+    }
+
+    pub(super) fn frame(&mut self, frame: &Frame<Bytes>) -> Next {
+        if let Some(data) = frame.data_ref() {
+            return self.data(data);
+        }
+        match frame.trailers_ref() {
+            Some(trailers) if weight(trailers) <= self.limit - self.data.len() => {
+                owned(trailers).map_or(Next::Spoilt, Next::Ends)
+            }
+            Some(_) | None => Next::Spoilt,
+        }
+    }
+
+    fn data(&mut self, data: &[u8]) -> Next {
+        let most = self.most();
+        if data.len() > most - self.data.len() {
+            return Next::Spoilt;
+        }
+        let needed = self.data.len() + data.len();
+        let room = self.data.capacity();
+        if needed > room {
+            // What is declared bounds the room and never makes it: it may be a lie.
+            let room = needed.max(room.saturating_mul(2)).min(most);
+            self.data.reserve_exact(room - self.data.len());
+        }
+        self.data.extend_from_slice(data);
+        Next::Goes
+    }
+
+    /// The bytes that the body may have.
+    fn most(&self) -> usize {
+        let declared = self.declared.upper().and_then(|upper| usize::try_from(upper).ok());
+        declared.map_or(self.limit, |declared| declared.min(self.limit))
+    }
+
+    /// The body has ended. Hands the copy in if it is as long as was declared.
+    ///
+    /// What a panic of the receiver's would hit is the reader, who is not concerned: it stops here.
+    pub(super) fn end(self, trailers: Option<HeaderMap>) {
+        if self.data.len() as u64 >= self.declared.lower() {
+            let copied = Copied::new(self.data, trailers);
+            let _ = catch_unwind(AssertUnwindSafe(|| (self.done)(copied)));
+        }
+    }
+}
