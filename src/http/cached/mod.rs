@@ -1,13 +1,31 @@
-//! Responses that go through a cache.
+//! Pages that are kept.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the cache will use it"))]
-mod body;
-mod body_layer;
-mod body_service;
-#[cfg_attr(not(test), expect(dead_code, reason = "the cache will use it"))]
-mod copied;
-mod copying;
-pub mod future;
+pub mod annotate;
+mod asked;
+pub mod body;
+mod directives;
+mod forwarded;
+mod head;
+mod headers;
+mod keeping;
+mod key;
+mod note;
+mod page;
+mod pages;
+mod rules;
+mod scope;
+mod settings;
+mod staleness;
+mod vary;
+mod verdict;
 
-pub(crate) use self::copied::Copied;
-pub use self::{body::Body, body_layer::BodyLayer, body_service::BodyService};
+pub use self::{
+    annotate::{Annotate, AnnotateLayer},
+    body::{Body, BodyLayer, BodyService},
+    head::Head,
+    key::PageKey,
+    note::Note,
+    page::Page,
+    pages::Pages,
+    staleness::Staleness,
+};

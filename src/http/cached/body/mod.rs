@@ -1,0 +1,12 @@
+//! Bodies that are copied while they are read.
+
+#[expect(clippy::module_inception, reason = "a file is named after its type")]
+mod body;
+mod copied;
+mod copying;
+pub mod future;
+mod layer;
+mod service;
+
+pub(crate) use self::copied::Copied;
+pub use self::{body::Body, layer::BodyLayer, service::BodyService};

@@ -1,0 +1,166 @@
+use std::pin::pin;
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body::Body as _;
+
+use super::{
+    Body, Head, Note, Page, PageKey, Pages, Staleness,
+    asked::Asked,
+    forwarded::Forwarded,
+    headers,
+    note::most_stale,
+    page::Kept,
+    rules,
+    vary::{self, Variation},
+    verdict::{Asker, Verdict},
+};
+use crate::{
+    clock,
+    event::Name,
+    fallback::cached::{Deposit, Found, Keeper, Query},
+};
+
+impl<B> Keeper for Pages<B>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+{
+    type Response = Response<Body<B>>;
+    type Key = PageKey;
+    type Stored = Page;
+    type Note = Note;
+
+    fn keep(
+        &self,
+        note: Note,
+        response: &mut Response<Body<B>>,
+        mut deposit: Deposit<PageKey, Page>,
+    ) {
+        // Another cache sees to it, or it comes from one.
+        if response.body().is_copied() {
+            return;
+        }
+        let blank = self.blank(&note, response, &mut deposit);
+        response.extensions_mut().insert(Forwarded { is_kept: blank.is_some() });
+        let Some(blank) = blank else { return deposit.refuse() };
+        response.body_mut().copy(self.settings().body_limit, move |copied| {
+            if blank.declared.is_some_and(|length| length != copied.len() as u64) {
+                return;
+            }
+            let terms = blank.verdict.terms(deposit.key().tag(), clock::now() - note.began);
+            deposit.store(Page::new(blank.kept, copied), terms);
+        });
+    }
+
+    fn restore(&self, found: Found<'_, Page>) -> Response<Body<B>> {
+        Page::restore(found)
+    }
+
+    fn permits(&self, note: &Note, found: Found<'_, Page>) -> bool {
+        found.stored().answers(&note.headers)
+            && (found.is_fresh() || is_young_enough(found, note.most_stale))
+    }
+
+    fn finish(&self, response: Response<Body<B>>) -> impl Future<Output = ()> + Send + 'static {
+        async move {
+            let mut body = pin!(response.into_body());
+            while body.is_copied()
+                && let Some(Ok(_)) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await
+            {
+            }
+        }
+    }
+}
+
+impl<B, R> Query<Request<R>> for Pages<B>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    R: http_body::Body,
+{
+    fn key(&self, request: &Request<R>) -> Option<PageKey> {
+        let asked = Asked::of(request)?;
+        self.find_key(&Head::of(request), asked.has_credentials)
+    }
+
+    fn note(&self, request: &Request<R>) -> Note {
+        Note::of(request)
+    }
+
+    fn admits(&self, request: &Request<R>, found: Found<'_, Page>) -> bool {
+        let headers = request.headers();
+        if !found.stored().answers(headers) {
+            return false;
+        }
+        if !found.is_fresh() {
+            return is_young_enough(found, most_stale(headers));
+        }
+        !headers.contains_key(header::CACHE_CONTROL)
+            || rules::is_good_enough(found.stored().fresh_for(), found.age(), headers)
+    }
+
+    fn changes(&self, request: &Request<R>) -> Option<Name> {
+        if request.method().is_safe() { None } else { self.tag_of(request) }
+    }
+}
+
+/// A page that waits for its body.
+struct Blank {
+    kept: Kept,
+    verdict: Verdict,
+    /// The length that the headers tell, if the body does not know its own.
+    declared: Option<u64>,
+}
+
+impl<B> Pages<B>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    /// `None` if the response is for its caller only.
+    fn blank(
+        &self,
+        note: &Note,
+        response: &Response<Body<B>>,
+        deposit: &mut Deposit<PageKey, Page>,
+    ) -> Option<Blank> {
+        let settings = self.settings();
+        let (said, status) = (response.headers(), response.status());
+        let headers_bytes = headers::bytes(said, settings.head_limit)?;
+        // What a fallback below made up is no answer of the origin.
+        if response.extensions().get::<Staleness>().is_some() {
+            return None;
+        }
+        let is_credited =
+            note.headers.contains_key(header::AUTHORIZATION) && !deposit.key().names_principal();
+        let asker = Asker { is_head: note.is_head, is_credited };
+        let verdict = Verdict::new(asker, status, said, settings, clock::wall())?;
+        let declared = match headers::length(said)? {
+            Some(_) if note.is_head => None,
+            Some(length) => match response.body().size_hint().exact() {
+                Some(exact) if exact != length => return None,
+                Some(_) => None,
+                None => Some(length),
+            },
+            None => None,
+        };
+        let names = vary::names(said)?;
+        let known = self.varied().learn(deposit.key().primary(), &names);
+        let key = deposit.key().varied(&known, &note.headers)?;
+        let variation = Variation::new(names, &note.headers, settings.head_limit)?;
+        let headers = headers::to_keep(said, headers_bytes)?;
+        deposit.rekey(key);
+        let kept = Kept {
+            status,
+            version: response.version(),
+            headers,
+            headers_bytes,
+            variation,
+            fresh_for: verdict.fresh_for,
+        };
+        Some(Blank { kept, verdict, declared })
+    }
+}
+
+fn is_young_enough(found: Found<'_, Page>, most_stale: Option<std::time::Duration>) -> bool {
+    let stale_for = found.age().saturating_sub(found.stored().fresh_for());
+    most_stale.is_none_or(|most| stale_for <= most)
+}
