@@ -56,6 +56,20 @@ async fn a_status_that_cannot_be_read_is_a_failure() {
 }
 
 #[tokio::test]
+async fn details_that_cannot_be_read_change_nothing() {
+    for details in ["!", "not base64", "CA4=", "//////////8="] {
+        let with_details = |status| {
+            let mut trailers = headers(Some(status));
+            trailers.insert("grpc-status-details-bin", details.parse().unwrap());
+            trailers
+        };
+        assert!(opens(200, headers(None), Some(with_details(b"14"))).await, "{details}");
+        assert!(opens(200, with_details(b"14"), None).await, "{details}");
+        assert!(!opens(200, headers(None), Some(with_details(b"0"))).await, "{details}");
+    }
+}
+
+#[tokio::test]
 async fn every_code_is_read_in_headers_and_in_trailers() {
     for code in 0..=16 {
         let fails = Codes::new().is_failure(Code::from_i32(code));

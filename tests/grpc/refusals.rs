@@ -2,13 +2,17 @@
 
 use std::{error::Error, fmt, time::Duration};
 
+use tokio::time::advance;
 use tonic::{Code, Status, service::Routes, transport::Server};
 use tonic_types::StatusExt;
-use tower::{Layer, ServiceBuilder, ServiceExt};
+use tower::{Layer, ServiceBuilder, ServiceExt, buffer::Buffer};
 use tower_failover::{
-    BoxError,
+    Backoff, BoxError, Ratio,
     circuit_breaker::{CircuitBreakerLayer, Open, State},
-    fallback::BudgetLayer,
+    fallback::{
+        BudgetLayer,
+        cached::{Cache, Cached, CoalesceLayer, FailedResponse, LeftAlone, Terms},
+    },
     grpc::refusal,
     http::{Answer, AnswerRefusalsLayer},
 };
@@ -44,6 +48,21 @@ fn assert_refusal(status: &Status, longest: Duration) {
 fn ceil(delay: Duration) -> Duration {
     let milliseconds = delay.as_nanos().div_ceil(1_000_000);
     Duration::from_millis(milliseconds.try_into().unwrap())
+}
+
+/// The error of a call to a source that is left alone for five seconds after a failed refresh.
+async fn left_alone() -> BoxError {
+    let cached = Cached::new(Cache::<u8, u8>::builder("test").spawn(), |key: &u8| Some(*key))
+        .terms(Terms::new().fresh_for(SECOND).stale_for(600 * SECOND).jitter(Ratio::percent(0)));
+    let mut answers = [Ok(1), Err(BoxError::from("down"))].into_iter();
+    let origin = move |_: u8| std::future::ready(answers.next().expect("left alone"));
+    let origin = Buffer::new(tower::service_fn(origin), 1);
+    let layer = CoalesceLayer::new(cached).after_failed_refresh(Backoff::fixed(5 * SECOND));
+    let service = layer.layer(origin);
+    assert_eq!(service.clone().oneshot(7).await.unwrap(), 1);
+    advance(2 * SECOND).await;
+    service.clone().oneshot(7).await.unwrap_err();
+    service.oneshot(7).await.unwrap_err()
 }
 
 #[derive(Debug)]
@@ -96,6 +115,16 @@ async fn a_spent_budget_is_a_missed_deadline_and_other_errors_are_none() {
     assert_eq!(refusal(&*spent).unwrap().code(), Code::DeadlineExceeded);
     assert_eq!(refusal(&Wrapped(spent)).unwrap().code(), Code::DeadlineExceeded);
     assert!(refusal(&Wrapped("down".into())).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_is_left_alone_is_unavailable_and_so_is_its_failed_response() {
+    let error = left_alone().await;
+    assert!(error.is::<LeftAlone>());
+    let status = refusal(&Wrapped(error)).unwrap();
+    assert_eq!((status.code(), pushback(&status)), (Code::Unavailable, Some("5000")));
+    let status = refusal(&Wrapped(FailedResponse.into())).unwrap();
+    assert_eq!((status.code(), pushback(&status)), (Code::Unavailable, None));
 }
 
 #[test]

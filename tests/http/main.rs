@@ -13,6 +13,9 @@ mod constructors;
 mod end_and_circuit;
 mod end_and_trailers;
 mod over_the_wire;
+#[allow(unreachable_pub, reason = "other tests include it too")]
+#[path = "../support/port.rs"]
+mod port;
 mod recorder;
 mod refusals;
 mod server;

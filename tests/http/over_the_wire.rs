@@ -1,6 +1,6 @@
 //! hyper's client and server on loopback.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{fmt::Debug, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -12,7 +12,7 @@ use axum::{
 use futures::{StreamExt, stream};
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::{BodyExt, Full, StreamBody};
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::sync::Notify;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_failover::{
     Backoff, BoxError,
@@ -22,6 +22,7 @@ use tower_failover::{
 
 use crate::{
     FRAGILE, SECOND, circuit,
+    port::Port,
     server::{Server, client, get, http2_client},
 };
 
@@ -156,9 +157,8 @@ async fn content_length_and_hints_are_kept_and_the_last_byte_is_a_success() {
 
 #[tokio::test]
 async fn a_server_that_is_gone_is_a_failure() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let port = Port::take();
+    let address = SocketAddr::from(([127, 0, 0, 1], port.number()));
     let circuit = circuit(FRAGILE.open_for(Backoff::fixed(60 * SECOND)));
     let mut service = ServiceBuilder::new()
         .layer(CircuitBreakerLayer::for_http(circuit.clone()))

@@ -12,11 +12,14 @@ use axum::http::{Request, Response, StatusCode, header::RETRY_AFTER};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::{advance, sleep};
-use tower::{Layer, Service, ServiceBuilder, ServiceExt};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, buffer::Buffer};
 use tower_failover::{
-    BoxError,
+    Backoff, BoxError, Ratio,
     circuit_breaker::{CircuitBreakerLayer, Open},
-    fallback::BudgetLayer,
+    fallback::{
+        BudgetLayer,
+        cached::{Cache, Cached, CoalesceLayer, FailedResponse, LeftAlone, Terms},
+    },
     http::{AnswerRefusalsLayer, OrEmpty, handle_error, refusal},
 };
 
@@ -50,6 +53,21 @@ async fn elapsed() -> BoxError {
         Ok::<_, BoxError>(())
     });
     BudgetLayer::new(SECOND / 2).layer(slow).oneshot(()).await.unwrap_err()
+}
+
+/// The error of a call to a source that is left alone for five seconds after a failed refresh.
+async fn left_alone() -> BoxError {
+    let cached = Cached::new(Cache::<u8, u8>::builder("test").spawn(), |key: &u8| Some(*key))
+        .terms(Terms::new().fresh_for(SECOND).stale_for(600 * SECOND).jitter(Ratio::percent(0)));
+    let mut answers = [Ok(1), Err(BoxError::from("down"))].into_iter();
+    let origin = move |_: u8| std::future::ready(answers.next().expect("left alone"));
+    let origin = Buffer::new(tower::service_fn(origin), 1);
+    let layer = CoalesceLayer::new(cached).after_failed_refresh(Backoff::fixed(5 * SECOND));
+    let service = layer.layer(origin);
+    assert_eq!(service.clone().oneshot(7).await.unwrap(), 1);
+    advance(2 * SECOND).await;
+    service.clone().oneshot(7).await.unwrap_err();
+    service.oneshot(7).await.unwrap_err()
 }
 
 /// Status, `Retry-After`, and the body as text.
@@ -100,6 +118,17 @@ async fn a_spent_budget_is_a_504_and_other_errors_are_none() {
     assert_eq!(shown(refusal::<String>(&*error).unwrap()).await, expected);
     assert_eq!(shown(refusal::<String>(&Wrapped(error)).unwrap()).await, expected);
     assert!(refusal::<String>(&Wrapped("down".into())).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_is_left_alone_is_a_503_and_its_failed_response_a_502() {
+    let error = left_alone().await;
+    assert!(error.is::<LeftAlone>());
+    let expected = (StatusCode::SERVICE_UNAVAILABLE, Some("5".to_owned()), String::new());
+    assert_eq!(shown(refusal::<String>(&Wrapped(error)).unwrap()).await, expected);
+    let expected = (StatusCode::BAD_GATEWAY, None, String::new());
+    let failed = Wrapped(FailedResponse.into());
+    assert_eq!(shown(refusal::<String>(&failed).unwrap()).await, expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -195,6 +224,7 @@ async fn an_error_of_readiness_is_answered_by_the_next_call() {
     for _ in 0..2 {
         assert_eq!(shown(call(&mut total).await.unwrap()).await, failed);
     }
+    total.ready().await.unwrap();
     *total.get_mut() = Inner::Answers;
     let answered = (StatusCode::OK, None, "hello".to_owned());
     assert_eq!(shown(call(&mut total).await.unwrap()).await, answered);

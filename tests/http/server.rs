@@ -15,20 +15,24 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
-use tokio::{net::TcpListener, task::AbortHandle};
+use tokio::task::AbortHandle;
+
+use crate::port::Port;
 
 /// A hyper server on loopback that answers by a function, and counts requests; it ends when dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     asked: Arc<AtomicUsize>,
     task: AbortHandle,
+    _port: Port,
 }
 
 impl Server {
     pub(crate) async fn start(
         answer: impl Fn(Request<Incoming>) -> Response<Body> + Clone + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = Port::take();
+        let listener = port.listen().unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(AtomicUsize::new(0));
         let count = asked.clone();
@@ -46,7 +50,7 @@ impl Server {
                 });
             }
         });
-        Self { address, asked, task: task.abort_handle() }
+        Self { address, asked, task: task.abort_handle(), _port: port }
     }
 
     pub(crate) fn asked(&self) -> usize {

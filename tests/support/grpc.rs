@@ -1,9 +1,11 @@
 //! A gRPC service without generated code: its messages are words. For tests and examples.
 #![allow(dead_code, unreachable_pub, reason = "each that includes this uses a part of it")]
 
+#[path = "port.rs"]
+mod port;
+
 use std::{
     convert::Infallible,
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -18,10 +20,8 @@ use futures::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use tokio::{
-    net::TcpListener,
-    runtime::{Builder, Runtime},
-};
+use port::Port;
+use tokio::runtime::{Builder, Runtime};
 use tonic::{
     Status, Streaming,
     body::Body,
@@ -108,9 +108,9 @@ impl Service<Request<Body>> for Words {
 }
 
 /// A tonic server on loopback, in a runtime of its own: its connections break when it is
-/// dropped.
+/// stopped.
 pub struct WordServer {
-    address: SocketAddr,
+    port: Port,
     runtime: Option<Runtime>,
 }
 
@@ -129,30 +129,35 @@ impl WordServer {
     {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener.set_nonblocking(true).expect("a socket");
-        let address = listener.local_addr().expect("a port");
+        let port = Port::take();
         let entered = runtime.enter();
-        let listener = TcpListener::from_std(listener).expect("a listener");
+        let listener = port.listen().expect("a port of its own");
         runtime.spawn(serve(TcpIncoming::from(listener)));
         drop(entered);
-        Self { address, runtime: Some(runtime) }
+        Self { port, runtime: Some(runtime) }
     }
 
     /// A channel to it, which connects when it is first used.
     pub fn channel(&self) -> Channel {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.address));
+        let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{}", self.port.number()));
         endpoint.expect("an address").connect_lazy()
     }
 }
 
-impl Drop for WordServer {
-    fn drop(&mut self) {
+impl WordServer {
+    /// Ends it. Its port stays its own, so that connections are refused.
+    pub fn stop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             // On a thread of its own, since it waits until every task is gone.
             let ended = std::thread::spawn(move || drop(runtime)).join();
             ended.expect("a runtime ends");
         }
+    }
+}
+
+impl Drop for WordServer {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
