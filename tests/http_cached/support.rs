@@ -21,33 +21,33 @@ use tower_failover::{
     },
 };
 
-pub type Content = Full<Bytes>;
-pub type Answer = Arc<dyn Fn(&Parts) -> Result<Response<Content>, BoxError> + Send + Sync>;
+pub(crate) type Content = Full<Bytes>;
+pub(crate) type Answer = Arc<dyn Fn(&Parts) -> Result<Response<Content>, BoxError> + Send + Sync>;
 
 /// What a caller got.
 #[derive(Debug)]
-pub struct Reply {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: String,
-    pub source: Source,
-    pub staleness: Option<Staleness>,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+    pub(crate) source: Source,
+    pub(crate) staleness: Option<Staleness>,
 }
 
 impl Reply {
-    pub fn is_kept(&self) -> bool {
+    pub(crate) fn is_kept(&self) -> bool {
         matches!(self.source, Source::Cache { .. } | Source::Stale { .. })
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
 /// A cache in front of an origin.
-pub struct Site {
-    pub cache: Cache<PageKey, Page>,
-    pub pages: Pages<Content>,
+pub(crate) struct Site {
+    pub(crate) cache: Cache<PageKey, Page>,
+    pub(crate) pages: Pages<Content>,
     answer: Mutex<Answer>,
     calls: Arc<Mutex<usize>>,
     /// Whether fresh answers are given without a call.
@@ -56,7 +56,7 @@ pub struct Site {
 }
 
 impl Site {
-    pub fn new(pages: Pages<Content>) -> Self {
+    pub(crate) fn new(pages: Pages<Content>) -> Self {
         let (cache, _upkeep) = Page::cache("pages").build();
         let answer: Answer = Arc::new(|_| Err("not told what to answer".into()));
         let (answer, calls) = (Mutex::new(answer), Arc::default());
@@ -64,11 +64,11 @@ impl Site {
     }
 
     /// Calls the origin for each request, and uses what is kept only when that fails.
-    pub fn only_stale(self) -> Self {
+    pub(crate) fn only_stale(self) -> Self {
         Self { is_cached: false, ..self }
     }
 
-    pub fn answers(
+    pub(crate) fn answers(
         &self,
         answer: impl Fn(&Parts) -> Result<Response<Content>, BoxError> + Send + Sync + 'static,
     ) {
@@ -76,11 +76,11 @@ impl Site {
     }
 
     /// Answers `200` with these headers, and a body that names the number of the call.
-    pub fn says(&self, headers: &[(&str, &str)]) {
+    pub(crate) fn says(&self, headers: &[(&str, &str)]) {
         self.says_with(200, headers);
     }
 
-    pub fn says_with(&self, status: u16, headers: &[(&str, &str)]) {
+    pub(crate) fn says_with(&self, status: u16, headers: &[(&str, &str)]) {
         let headers = owned(headers);
         let calls = self.calls.clone();
         self.answers(move |_| {
@@ -89,23 +89,23 @@ impl Site {
         });
     }
 
-    pub fn is_down(&self) {
+    pub(crate) fn is_down(&self) {
         self.answers(|_| Err("connection refused".into()));
     }
 
-    pub fn fails_with(&self, status: u16) {
+    pub(crate) fn fails_with(&self, status: u16) {
         self.answers(move |_| Ok(response(status, &[], "sorry".into())));
     }
 
-    pub fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         *self.calls.lock().unwrap()
     }
 
-    pub async fn ask(&self, request: Request<Empty<Bytes>>) -> Result<Reply, BoxError> {
+    pub(crate) async fn ask(&self, request: Request<Empty<Bytes>>) -> Result<Reply, BoxError> {
         self.send(request).await
     }
 
-    pub async fn send<R>(&self, request: Request<R>) -> Result<Reply, BoxError>
+    pub(crate) async fn send<R>(&self, request: Request<R>) -> Result<Reply, BoxError>
     where
         R: http_body::Body + Send + 'static,
     {
@@ -134,12 +134,12 @@ impl Site {
     }
 
     /// `GET`s this path with these headers.
-    pub async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
         self.ask(get(path, headers)).await.unwrap()
     }
 
     /// Whether a second request like this gets what the first one got.
-    pub async fn keeps(&self, headers: &[(&str, &str)]) -> bool {
+    pub(crate) async fn keeps(&self, headers: &[(&str, &str)]) -> bool {
         let first = self.get("/", headers).await;
         assert!(!first.is_kept(), "{first:?}");
         let second = self.get("/", headers).await;
@@ -153,7 +153,7 @@ fn owned(headers: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// Each character of a value is one byte of it.
-pub fn response(status: u16, headers: &[(String, String)], body: String) -> Response<Content> {
+pub(crate) fn response(status: u16, headers: &[(String, String)], body: String) -> Response<Content> {
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(name, latin1(value));
@@ -165,7 +165,7 @@ fn latin1(text: &str) -> Vec<u8> {
     text.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect()
 }
 
-pub fn request(method: Method, path: &str, headers: &[(&str, &str)]) -> Request<Empty<Bytes>> {
+pub(crate) fn request(method: Method, path: &str, headers: &[(&str, &str)]) -> Request<Empty<Bytes>> {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, latin1(value));
@@ -173,17 +173,17 @@ pub fn request(method: Method, path: &str, headers: &[(&str, &str)]) -> Request<
     request.body(Empty::new()).unwrap()
 }
 
-pub fn get(path: &str, headers: &[(&str, &str)]) -> Request<Empty<Bytes>> {
+pub(crate) fn get(path: &str, headers: &[(&str, &str)]) -> Request<Empty<Bytes>> {
     request(Method::GET, path, headers)
 }
 
 /// The wall time so many seconds from now, as HTTP writes it.
-pub fn date(seconds: i64) -> String {
+pub(crate) fn date(seconds: i64) -> String {
     let now = SystemTime::now();
     let shift = Duration::from_secs(seconds.unsigned_abs());
     httpdate::fmt_http_date(if seconds < 0 { now - shift } else { now + shift })
 }
 
-pub async fn pass(seconds: u64) {
+pub(crate) async fn pass(seconds: u64) {
     tokio::time::advance(Duration::from_secs(seconds)).await;
 }
