@@ -1,0 +1,194 @@
+//! Which responses are kept.
+
+use bytes::Bytes;
+use http::Version;
+use http_body_util::Full;
+use tower_failover::http::cached::Pages;
+
+use crate::support::{Site, date, pass};
+
+const FRESH: (&str, &str) = ("cache-control", "max-age=100");
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_is_for_its_caller_only_is_not_kept() {
+    let table: &[&[(&str, &str)]] = &[
+        &[("cache-control", "max-age=100, private")],
+        &[("cache-control", "max-age=100, Private")],
+        &[("cache-control", "max-age=100, private=\"x-user\"")],
+        &[("cache-control", "max-age=100, public, private")],
+        &[FRESH, ("cache-control", "private")],
+        &[("cache-control", "no-store")],
+        &[("cache-control", "max-age=100, NO-STORE")],
+        &[FRESH, ("cache-control", "no-store")],
+        &[("cache-control", "no-store"), FRESH],
+        &[FRESH, ("cache-control", "x=\"a, b\", no-store")],
+        &[FRESH, ("cache-control", "no-store =x")],
+        // Not readable, so it may say anything.
+        &[FRESH, ("cache-control", "no-store\u{e9}")],
+        &[FRESH, ("cache-control", "\u{80}")],
+        &[FRESH, ("cache-control", "x=\"no end, no-store")],
+        &[FRESH, ("cache-control", "x=\"a\"b, max-age=1")],
+        &[FRESH, ("cache-control", "x\"=a")],
+        &[FRESH, ("cache-control", "=a")],
+        &[FRESH, ("cache-control", "no store")],
+        &[FRESH, ("set-cookie", "session=alice")],
+        &[("cache-control", "max-age=100, public"), ("set-cookie", "session=alice")],
+        &[("cache-control", "max-age=100, immutable"), ("set-cookie", "")],
+        &[FRESH, ("vary", "*")],
+        &[FRESH, ("vary", "accept, *")],
+        &[FRESH, ("vary", "accept"), ("vary", " * ,")],
+        &[FRESH, ("vary", "a b")],
+        &[FRESH, ("vary", "accept\u{e9}")],
+        &[FRESH, ("connection", "a b")],
+        &[FRESH, ("content-length", "5"), ("content-length", "6")],
+        &[FRESH, ("content-length", "-6")],
+        &[FRESH, ("content-length", "600")],
+        &[FRESH, ("age", "100"), ("cache-control", "stale-if-error=0")],
+        &[FRESH, ("age", "18446744073709551615")],
+        &[FRESH, ("age", "99999999999999999999999")],
+        &[FRESH, ("age", "-1")],
+        &[FRESH, ("age", "1, 2")],
+        &[FRESH, ("age", "\u{e9}")],
+        &[FRESH, ("date", "Thu, 01 Jan 1970 00:00:00 GMT")],
+    ];
+    for headers in table {
+        for site in [Site::new(Pages::new()), Site::new(Pages::new().public())] {
+            site.says(headers);
+            let first = site.get("/", &[]).await;
+            assert!(site.cache.is_empty(), "{headers:?}");
+            site.fails_with(503);
+            let second = site.get("/", &[]).await;
+            assert_eq!((second.status.as_u16(), site.calls()), (503, 2), "{headers:?}: {first:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_only_looks_bad_is_kept() {
+    let table: &[&[(&str, &str)]] = &[
+        &[FRESH],
+        &[("cache-control", "max-age=100, x=\"no-store, private\"")],
+        &[("cache-control", "max-age=100, no-store-at-all, x-private")],
+        &[FRESH, ("vary", ""), ("vary", ",")],
+        &[FRESH, ("vary", "Accept, accept-language")],
+        &[FRESH, ("content-length", "6")],
+        &[FRESH, ("content-length", "6"), ("content-length", "6")],
+        &[FRESH, ("age", "99")],
+        &[FRESH, ("date", &date(1_000_000))],
+        &[FRESH, ("date", "Fri, 31 Dec 9999 23:59:59 GMT")],
+        &[FRESH, ("date", "never")],
+        &[FRESH, ("expires", "never")],
+        &[FRESH, ("last-modified", "Thu, 01 Jan 1970 00:00:00 GMT")],
+        &[FRESH, ("x-note", "\u{e9}")],
+    ];
+    for headers in table {
+        let site = Site::new(Pages::new());
+        site.says(headers);
+        assert!(site.keeps(&[]).await, "{headers:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_whole_answers_with_a_known_status_are_kept() {
+    for status in 100..1000 {
+        let site = Site::new(Pages::new());
+        site.says_with(status, &[FRESH]);
+        let kept = [200, 203, 204, 300, 301, 302, 303, 307, 308, 404, 405, 410, 414];
+        site.get("/", &[]).await;
+        assert_eq!(site.cache.len() == 1, kept.contains(&status), "{status}");
+        let site = Site::new(Pages::new());
+        site.says_with(status, &[]);
+        let kept = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414];
+        site.get("/", &[]).await;
+        assert_eq!(site.cache.len() == 1, kept.contains(&status), "{status} without a time");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_to_credentials_is_kept_for_others_only_if_it_says_so() {
+    let alice = [("authorization", "Bearer alice")];
+    let table = [
+        ("max-age=100", false),
+        ("max-age=100, must-revalidate", false),
+        // Conflicting times are no leave to share.
+        ("max-age=100, max-age=101", false),
+        ("max-age=100, x=\"public\"", false),
+        ("max-age=100, public", true),
+        ("max-age=100, PUBLIC", true),
+        ("s-maxage=100", true),
+    ];
+    for (says, is_shared) in table {
+        let site = Site::new(Pages::new().public());
+        site.says(&[("cache-control", says)]);
+        let hers = site.get("/", &alice).await;
+        let his = site.get("/", &[("authorization", "Bearer bob")]).await;
+        assert_eq!(his.body == hers.body, is_shared, "{says}");
+        let site = Site::new(Pages::new().principal(|_| Some(String::from("alice"))));
+        site.says(&[("cache-control", says)]);
+        assert!(site.keeps(&alice).await, "{says}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_comes_back_with_all_that_is_for_everybody() {
+    let site = Site::new(Pages::new());
+    let body = Bytes::from_static(b"body");
+    site.answers(move |_| {
+        let response = http::Response::builder()
+            .status(203)
+            .version(Version::HTTP_2)
+            .header("cache-control", "max-age=100")
+            .header("link", "</a>")
+            .header("link", "</b>")
+            .header("x-latin", b"\xe9".as_slice())
+            .header("x-empty", "")
+            .header("age", "7")
+            .header("connection", "close, X-Hop")
+            .header("x-hop", "1")
+            .header("keep-alive", "timeout=5")
+            .header("proxy-authenticate", "Basic")
+            .header("te", "trailers")
+            .header("upgrade", "h2c")
+            .header("transfer-encoding", "chunked")
+            .header("trailer", "x-sum");
+        Ok(response.body(Full::from(body.clone()))?)
+    });
+    let first = site.get("/", &[]).await;
+    assert_eq!(first.header("x-hop"), "1", "the first response is as the origin gave it");
+    pass(3).await;
+    let page = site.get("/", &[]).await;
+    assert!(page.is_kept());
+    assert_eq!((page.status.as_u16(), page.body.as_str()), (203, "body"));
+    let links: Vec<_> = page.headers.get_all("link").iter().collect();
+    assert_eq!(links, ["</a>", "</b>"]);
+    assert_eq!(page.headers["x-latin"].as_bytes(), b"\xe9");
+    assert_eq!(page.header("age"), "10");
+    let mut names: Vec<_> = page.headers.keys().map(|name| name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["age", "cache-control", "link", "trailer", "x-empty", "x-latin"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_long_is_passed_on_and_not_kept() {
+    for (length, is_kept) in [(0, true), (1_000, true), (1_001, false), (1 << 20, false)] {
+        let site = Site::new(Pages::new().body_limit(1_000));
+        site.answers(move |_| {
+            let body = Full::from(vec![b'a'; length]);
+            Ok(http::Response::builder().header("cache-control", "max-age=9").body(body)?)
+        });
+        assert_eq!(site.get("/", &[]).await.body.len(), length);
+        assert_eq!(site.get("/", &[]).await.is_kept(), is_kept, "{length}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_answer_takes_the_place_of_the_old_one_also_if_it_says_not_found() {
+    let site = Site::new(Pages::new());
+    site.says(&[]);
+    site.get("/", &[]).await;
+    pass(1).await;
+    site.says_with(404, &[]);
+    site.get("/", &[]).await;
+    site.is_down();
+    assert_eq!(site.get("/", &[]).await.status, 404);
+}
