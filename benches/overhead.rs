@@ -16,16 +16,23 @@ use std::{
     time::Duration,
 };
 
-use support::{Candidate, call, measure, print};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, Uri};
+use http_body_util::{BodyExt, Empty, Full};
+use support::{Candidate, call, drive, measure, print};
 use tower::{Layer, Service, service_fn};
 use tower_failover::{
     Backoff, BoxError, Ratio,
-    circuit_breaker::{Circuit, CircuitBreaker, Policy, Rate, Window},
+    circuit_breaker::{Circuit, CircuitBreaker, CircuitBreakerLayer, Policy, Rate, Window},
     fallback::{
         Failed, FallbackLayer, Plan, Served, Strategy, Value,
         cached::{Cache, Cached, CoalesceLayer, Stale, Terms},
     },
     gate::{Gate, Guard},
+    http::{
+        ServerErrors,
+        cached::{BodyLayer, CacheLayer, Page, Pages},
+    },
 };
 
 const LONG: Duration = Duration::from_secs(600);
@@ -35,6 +42,8 @@ fn main() {
     fallback_over_ok();
     fallback_over_err();
     cached();
+    http_settled();
+    http_cached();
 }
 
 fn guards() {
@@ -148,6 +157,86 @@ fn cached() {
         ),
     ]);
     print("cached and stale answers", &costs);
+}
+
+/// A response of 1 kB whose body is read to its end.
+fn http_settled() {
+    let at_end = CircuitBreakerLayer::for_http(Circuit::new("at the end"));
+    let at_head =
+        CircuitBreakerLayer::new(Circuit::new("at the head")).classify(ServerErrors::new());
+    let costs = measure(&mut [
+        read("bare", service_fn(page)),
+        read("circuit breaker, settled at the head", at_head.layer(service_fn(page))),
+        read("circuit breaker, settled at the end", at_end.layer(service_fn(page))),
+    ]);
+    print("circuit breaker over HTTP", &costs);
+}
+
+fn http_cached() {
+    let layer = |name| {
+        let (cache, _) = Page::cache(name).build();
+        CacheLayer::new(cache, Pages::new().fresh_for(LONG))
+    };
+    let fresh = layer("fresh").layer(service_fn(page));
+    let passed = layer("passed").layer(service_fn(page));
+    let stale = {
+        let (cache, _) = Page::cache("stale").build();
+        FallbackLayer::<_, BoxError>::new(Stale::with(cache, Pages::new()))
+            .layer(BodyLayer::new().layer(service_fn(page)))
+    };
+    let costs = measure(&mut [
+        read("bare", service_fn(page)),
+        read("cached, a fresh page", fresh),
+        read("cached, with a cookie: passes by", WithCookie(passed)),
+        read("stale, learning", stale),
+    ]);
+    print("cached and stale pages", &costs);
+}
+
+fn page(_: Request<Empty<Bytes>>) -> Ready<Result<Response<Full<Bytes>>, BoxError>> {
+    static TEXT: [u8; 1024] = [b'x'; 1024];
+    let response = Response::builder()
+        .header("content-type", "text/plain")
+        .header("date", "Fri, 20 Nov 2026 12:00:00 GMT")
+        .body(Full::new(Bytes::from_static(&TEXT)));
+    ready(response.map_err(Into::into))
+}
+
+/// Calls, and reads the body.
+fn read<'a, S, B>(name: &str, mut service: S) -> Candidate<'a>
+where
+    S: Service<Request<Empty<Bytes>>, Response = Response<B>> + 'a,
+    B: http_body::Body,
+{
+    let uri = Uri::from_static("http://example.com/users/7?fields=name");
+    Candidate::new(name, move || {
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = uri.clone();
+        if let Ok(response) = call(&mut service, request) {
+            drive(|| response.into_body().collect()).ok();
+        }
+    })
+}
+
+/// Sends a cookie with each request.
+struct WithCookie<S>(S);
+
+impl<S, B> Service<Request<B>> for WithCookie<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> S::Future {
+        request.headers_mut().insert("cookie", HeaderValue::from_static("session=7"));
+        self.0.call(request)
+    }
 }
 
 fn service<'a, S>(name: &str, mut service: S) -> Candidate<'a>

@@ -116,7 +116,10 @@ async fn a_change_that_succeeds_forgets_all_pages_of_its_target() {
         }
         site.fails_with(500);
         ask(&method, "/a", "alice").await;
-        assert!(ask(&Method::GET, "/a", "bob").await.is_kept(), "{name}: a failure changes nothing");
+        assert!(
+            ask(&Method::GET, "/a", "bob").await.is_kept(),
+            "{name}: a failure changes nothing"
+        );
         site.says(&FRESH);
         ask(&method, "/a", "alice").await;
         for user in ["alice", "bob"] {

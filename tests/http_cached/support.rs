@@ -153,7 +153,11 @@ fn owned(headers: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// Each character of a value is one byte of it.
-pub(crate) fn response(status: u16, headers: &[(String, String)], body: String) -> Response<Content> {
+pub(crate) fn response(
+    status: u16,
+    headers: &[(String, String)],
+    body: String,
+) -> Response<Content> {
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(name, latin1(value));
@@ -165,7 +169,11 @@ fn latin1(text: &str) -> Vec<u8> {
     text.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect()
 }
 
-pub(crate) fn request(method: Method, path: &str, headers: &[(&str, &str)]) -> Request<Empty<Bytes>> {
+pub(crate) fn request(
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Request<Empty<Bytes>> {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, latin1(value));

@@ -124,8 +124,12 @@ async fn a_fresh_time_is_what_the_origin_says_and_doubt_shortens_it() {
     ];
     for (says, seconds) in table {
         if *seconds > 0 {
-            lives(&site, says, &[(seconds - 1, 'f'), (*seconds, if tail(says) { '-' } else { 's' })])
-                .await;
+            lives(
+                &site,
+                says,
+                &[(seconds - 1, 'f'), (*seconds, if tail(says) { '-' } else { 's' })],
+            )
+            .await;
         } else {
             lives(&site, says, &[(0, if tail(says) { '-' } else { 's' })]).await;
         }

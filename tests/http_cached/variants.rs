@@ -28,7 +28,12 @@ async fn a_page_answers_only_requests_with_the_same_values_of_what_it_varies_by(
         ("x-a", &[("x-a", "1"), ("x-a", "2")], &[("x-a", "1"), ("x-a", "2")], true),
         ("x-a", &[("x-a", "\u{e9}")], &[("x-a", "\u{ea}")], false),
         ("x-a", &[("x-a", "\u{e9}")], &[("x-a", "\u{e9}")], true),
-        ("cookie", &[("cookie", "a=1"), ("cookie", "u=alice")], &[("cookie", "a=1"), ("cookie", "u=bob")], false),
+        (
+            "cookie",
+            &[("cookie", "a=1"), ("cookie", "u=alice")],
+            &[("cookie", "a=1"), ("cookie", "u=bob")],
+            false,
+        ),
         ("cookie", &[("cookie", "u=alice")], &[("cookie", "u=alice")], true),
         ("authorization", &[("cookie", "u=alice")], &[("authorization", "bob")], false),
     ];
@@ -37,7 +42,11 @@ async fn a_page_answers_only_requests_with_the_same_values_of_what_it_varies_by(
         site.says(&[("cache-control", "max-age=100"), ("vary", vary)]);
         let first = site.get("/", one).await;
         assert!(!first.is_kept());
-        assert_eq!(site.get("/", other).await.body == first.body, *is_same, "{vary} {one:?} {other:?}");
+        assert_eq!(
+            site.get("/", other).await.body == first.body,
+            *is_same,
+            "{vary} {one:?} {other:?}"
+        );
         assert_eq!(site.get("/", one).await.body, first.body, "{vary} {one:?}");
         pass(150).await;
         site.fails_with(503);
