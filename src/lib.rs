@@ -108,6 +108,6 @@ pub use self::{
 /// An error of any type, as Tower's own middleware has it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-#[cfg(all(doctest, feature = "redis"))]
+#[cfg(all(doctest, feature = "http", feature = "redis"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
