@@ -6,7 +6,7 @@ use std::{
 
 use super::{
     CacheBuilder, Deposit, Terms,
-    log::Invalidation,
+    invalidations::Invalidation,
     shelf::{Fill, Shelf},
     upkeep::Jobs,
 };

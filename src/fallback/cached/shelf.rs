@@ -11,7 +11,7 @@ use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter, sync}
 use super::{
     Terms,
     entry::Entry,
-    log::{Invalidation, Log, News},
+    invalidations::{Invalidation, Invalidations, News},
 };
 use crate::{
     clock,
@@ -25,7 +25,7 @@ pub(super) struct Shelf<K, V> {
     /// What an entry may weigh. A heavier one would drive out what it is to replace, and leave too.
     heaviest: u64,
     /// Taken by all that store, so that what is compared is still so when it is replaced.
-    log: Mutex<Log<K, V>>,
+    log: Mutex<Invalidations<K, V>>,
     /// The number of the last invalidation.
     last: AtomicU64,
 }
@@ -63,7 +63,13 @@ where
             .expect("capacity and items are set");
         let hasher = DefaultHashBuilder::default();
         let entries = sync::Cache::with_options(options, ByWeight, hasher, Leave);
-        Self { entries, weigh, heaviest, log: Mutex::new(Log::new()), last: AtomicU64::new(0) }
+        Self {
+            entries,
+            weigh,
+            heaviest,
+            log: Mutex::new(Invalidations::new()),
+            last: AtomicU64::new(0),
+        }
     }
 
     /// What answers at this time, fresh or stale.
@@ -201,7 +207,7 @@ where
     }
 
     /// Nothing that can panic runs under the lock, so a poisoned one is sound.
-    fn log(&self) -> MutexGuard<'_, Log<K, V>> {
+    fn log(&self) -> MutexGuard<'_, Invalidations<K, V>> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

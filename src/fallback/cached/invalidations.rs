@@ -4,7 +4,7 @@ use super::entry::Entry;
 use crate::event::Name;
 
 /// The latest invalidations, numbered, so that a call can tell which of them came while it ran.
-pub(super) struct Log<K, V> {
+pub(super) struct Invalidations<K, V> {
     last: u64,
     latest: VecDeque<Arc<Invalidation<K, V>>>,
 }
@@ -33,7 +33,7 @@ pub(super) enum News<K, V> {
 /// A call during which more than these came does not get its answer kept.
 const MOST: usize = 256;
 
-impl<K, V> Log<K, V> {
+impl<K, V> Invalidations<K, V> {
     pub(super) const fn new() -> Self {
         Self { last: 0, latest: VecDeque::new() }
     }
