@@ -44,7 +44,7 @@ where
         response.extensions_mut().insert(Forwarded { is_kept: blank.is_some() });
         let Some(blank) = blank else { return deposit.refuse() };
         response.body_mut().copy(self.settings().body_limit, move |copied| {
-            if blank.declared.is_some_and(|length| length != copied.len() as u64) {
+            if blank.declared.is_some_and(|length| length != copied.data_len() as u64) {
                 return;
             }
             let terms = blank.verdict.terms(deposit.key().tag(), clock::now() - note.began);

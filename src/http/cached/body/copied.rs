@@ -24,6 +24,11 @@ impl Copied {
         Self { data, trailers: trailers.map(Arc::new), len }
     }
 
+    /// The length of the body, without its trailers.
+    pub(crate) fn data_len(&self) -> usize {
+        self.data.len()
+    }
+
     /// The bytes it has on the heap, about.
     pub(crate) const fn len(&self) -> usize {
         self.len
