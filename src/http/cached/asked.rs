@@ -58,6 +58,3 @@ impl Asked {
 pub(super) fn says_no_cache(pragma: &HeaderValue) -> bool {
     pragma.to_str().map_or(true, |text| text.to_ascii_lowercase().contains("no-cache"))
 }
-
-#[cfg(test)]
-mod tests;

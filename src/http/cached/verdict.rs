@@ -141,6 +141,3 @@ fn tags(headers: &HeaderMap, name: Option<&HeaderName>) -> Option<Vec<Name>> {
     }
     Some(tags)
 }
-
-#[cfg(test)]
-mod tests;

@@ -31,12 +31,18 @@ pub(super) fn annotate<B>(served: Served<Response<B>>, name: &str) -> Response<B
     response
 }
 
-/// A response of the origin. Without a mark it was no answer that a plan could learn from.
+/// What the inner service responded with. Without a mark it was no answer to learn from, or it comes
+/// from a cache below.
 fn primary<B>(response: &Response<B>, name: &str) -> String {
-    match response.extensions().get::<Forwarded>() {
+    let marks = response.extensions();
+    let below = marks.get::<Staleness>();
+    match marks.get::<Forwarded>() {
+        _ if below.is_some_and(Staleness::is_stale) => format!("{name}; fwd=stale"),
         Some(Forwarded { is_kept: true }) => format!("{name}; fwd=miss; stored"),
         Some(Forwarded { is_kept: false }) => format!("{name}; fwd=miss"),
-        None if response.status().is_server_error() => format!("{name}; fwd=miss"),
+        None if below.is_some() || response.status().is_server_error() => {
+            format!("{name}; fwd=miss")
+        }
         None => format!("{name}; fwd=bypass"),
     }
 }
