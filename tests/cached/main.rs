@@ -1,4 +1,19 @@
-//! Answers from a cache: fresh without a call, stale when the call fails.
+//! Promises of cached and stale answers, one request at a time, through their public API.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::disallowed_methods, reason = "tests spawn as their users do")]
 
-mod smoke;
+mod bounds;
+mod chain;
+mod fresh;
+mod invalidation;
+mod keeper;
+mod learning;
+mod negative;
+mod order;
+mod panics;
+mod race;
+mod router;
+mod services;
+mod support;
+mod terms;
+mod upkeep;
