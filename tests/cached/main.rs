@@ -8,6 +8,7 @@ mod fresh;
 mod invalidation;
 mod keeper;
 mod learning;
+mod model;
 mod negative;
 mod order;
 mod panics;
