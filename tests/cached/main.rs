@@ -1,5 +1,21 @@
-//! Answers from a cache: fresh without a call, stale when the call fails.
+//! Promises of cached and stale answers, through their public API.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::disallowed_methods, reason = "tests spawn as their users do")]
 
+mod bounds;
+mod chain;
 mod coalesced;
-mod smoke;
+mod fresh;
+mod invalidation;
+mod keeper;
+mod learning;
+mod model;
+mod negative;
+mod order;
+mod panics;
+mod race;
+mod router;
+mod services;
+mod support;
+mod terms;
+mod upkeep;
