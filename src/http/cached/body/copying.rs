@@ -88,3 +88,6 @@ impl Copying {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

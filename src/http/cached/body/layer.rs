@@ -23,3 +23,6 @@ impl<S> Layer<S> for BodyLayer {
         BodyService::new(inner)
     }
 }
+
+#[cfg(test)]
+mod tests;
