@@ -25,7 +25,7 @@ use tokio::{
 use tower::{ServiceBuilder, ServiceExt};
 
 use super::BodyLayer;
-use crate::http::cached::{Body, Copied};
+use crate::http::cached::body::{Body, Copied};
 
 /// Answers one request with these parts: the first at once, each other one when it is told to; then
 /// it closes the connection.
