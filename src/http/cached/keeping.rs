@@ -62,13 +62,7 @@ where
     }
 
     fn finish(&self, response: Response<Body<B>>) -> impl Future<Output = ()> + Send + 'static {
-        async move {
-            let mut body = pin!(response.into_body());
-            while body.is_copied()
-                && let Some(Ok(_)) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await
-            {
-            }
-        }
+        read_while_copied(response.into_body())
     }
 }
 
@@ -163,4 +157,15 @@ where
 fn is_young_enough(found: Found<'_, Page>, most_stale: Option<std::time::Duration>) -> bool {
     let stale_for = found.age().saturating_sub(found.stored().fresh_for());
     most_stale.is_none_or(|most| stale_for <= most)
+}
+
+/// Reads to the end, or until the copy is given up.
+async fn read_while_copied<B>(body: Body<B>)
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let mut body = pin!(body);
+    while body.is_copied()
+        && let Some(Ok(_)) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await
+    {}
 }

@@ -5,7 +5,7 @@ use tower_layer::Layer;
 use super::{Annotate, status};
 
 /// Says in each response what a fallback has served: by `Cache-Status` (RFC 9211) and by the
-/// extension [`Staleness`](super::Staleness).
+/// extension [`Staleness`](crate::http::cached::Staleness).
 ///
 /// Stands right above a [`FallbackLayer`](crate::FallbackLayer) that was made with
 /// [`served`](crate::FallbackLayer::served), and makes plain responses of what that responds with.

@@ -22,7 +22,9 @@ pub(super) fn annotate<B>(served: Served<Response<B>>, name: &str) -> Response<B
         | Source::Backup
         | Source::Custom(_) => {
             let status = fallback(&staleness, name);
-            response.extensions_mut().insert(staleness);
+            if response.extensions().get() != Some(&staleness) {
+                response.extensions_mut().insert(staleness);
+            }
             status
         }
     };
