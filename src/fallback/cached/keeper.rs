@@ -41,6 +41,13 @@ pub trait Keeper {
         true
     }
 
+    /// Whether this response says that its request changed what it was [to change](Query::changes).
+    /// Default: yes.
+    fn changed(&self, response: &Self::Response) -> bool {
+        let _ = response;
+        true
+    }
+
     /// Reads to its end a response whose caller has left, so that its copy is complete. Default:
     /// drops it.
     fn finish(&self, response: Self::Response) -> impl Future<Output = ()> + Send + 'static {
@@ -66,7 +73,7 @@ pub trait Query<Request>: Keeper {
     }
 
     /// The tag of the entries that this request changes. They are invalidated when its call has
-    /// succeeded. Default: none.
+    /// succeeded, and its response says so ([`Keeper::changed`]). Default: none.
     ///
     /// Asked only for requests that have no key.
     fn changes(&self, request: &Request) -> Option<Name> {

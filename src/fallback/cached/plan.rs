@@ -33,7 +33,7 @@ where
     /// The request has nothing to do with the cache.
     Pass,
     /// It changes what the cache holds.
-    Change { cache: Cache<Q::Key, Q::Stored>, tag: Name },
+    Change { keeper: Q, cache: Cache<Q::Key, Q::Stored>, tag: Name },
     /// It is answered already.
     Fresh { keeper: Q, entry: Arc<Entry<Q::Stored>>, now: Moment, refresh_ahead: Option<Ratio> },
     /// Its answer will be kept.
@@ -55,7 +55,7 @@ where
         Q: Query<R>,
     {
         let state = match keeper.changes(request) {
-            Some(tag) => State::Change { cache: cache.clone(), tag },
+            Some(tag) => State::Change { keeper: keeper.clone(), cache: cache.clone(), tag },
             None => State::Pass,
         };
         Self { state }
@@ -121,7 +121,11 @@ where
 
     fn learn(self: Pin<&mut Self>, response: &mut Q::Response) {
         match self.project().state {
-            State::Change { cache, tag } => cache.invalidate_tag(tag.clone()),
+            State::Change { keeper, cache, tag } => {
+                if keeper.changed(response) {
+                    cache.invalidate_tag(tag.clone());
+                }
+            }
             State::Open { keeper, cache, key, fill, note } => {
                 // A layer below has kept it already.
                 if cache.shelf().has_since(key, *fill) {

@@ -61,6 +61,10 @@ where
             && (found.is_fresh() || is_young_enough(found, note.most_stale))
     }
 
+    fn changed(&self, response: &Response<Body<B>>) -> bool {
+        !response.status().is_client_error() && !response.status().is_server_error()
+    }
+
     fn finish(&self, response: Response<Body<B>>) -> impl Future<Output = ()> + Send + 'static {
         read_while_copied(response.into_body())
     }
