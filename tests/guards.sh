@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# Takes out one guard of the circuit breaker after the other, by the patches in `tests/guards`, and
-# sees that a test of its promise fails; or only the patches named as arguments.
+# Takes out one guard after the other, by the patches in `tests/guards`, and sees that a test of its
+# promise fails; or only the patches named as arguments.
 #
-# The first line of a patch says which promise it breaks, and how. It is applied to a copy of the
-# tree. One that does not apply or compile any more ends the run: it has to follow the source.
+# The first line of a patch says which promise it breaks, and how, after the name of the tests that
+# hold to it if those are not the circuit breaker's: `# cached promise_5_: how`. It is applied to a
+# copy of the tree. One that does not apply or compile any more ends the run: it has to follow the
+# source.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-promises=13
+declare -A promises=([circuit_breaker]=$(seq -s ' ' 13) [cached]='4 5 6 7')
+declare -A seconds=([circuit_breaker]=20 [cached]=60)
 tree=target/guards/tree
 output=target/guards/output
 export CARGO_TARGET_DIR=$PWD/target/guards/target CARGO_TERM_COLOR=never RUST_BACKTRACE=0
@@ -29,11 +32,11 @@ in_tree() {
     (cd "$tree" && "$limit" -k 5 "$@" </dev/null >"$OLDPWD/$output" 2>&1)
 }
 
-# run FILTER: builds, then sets `result` to that of the tests whose name has FILTER in it.
+# run TESTS FILTER: builds, then sets `result` to that of the tests whose name has FILTER in it.
 run() {
     local status=0
-    in_tree 600 cargo test --test circuit_breaker --no-run || { cat "$output"; return 1; }
-    in_tree 20 cargo test --test circuit_breaker "$1" || status=$?
+    in_tree 600 cargo test --test "$1" --no-run || { cat "$output"; return 1; }
+    in_tree "${seconds[$1]}" cargo test --test "$1" "$2" || status=$?
     if ((status == 0)); then
         result=passed
     elif ((status == 124 || status == 137)); then
@@ -61,26 +64,30 @@ git ls-files -coz --exclude-standard | while IFS= read -r -d '' file; do
 done | tar -cf - --null -T - | tar -xmf - -C "$tree"
 [[ ! -e Cargo.lock ]] || cp Cargo.lock "$tree"
 
-stale=() broken=()
+stale=()
+declare -A broken tests_of promise_of
 for patch in "${patches[@]}"; do
     patch_tree --check "$patch" || stale+=("$patch")
-    [[ $(head -n 1 "$patch") =~ ^'# promise_'([0-9]+)'_: '. ]] ||
+    [[ $(head -n 1 "$patch") =~ ^'# '(([a-z_]+)' ')?'promise_'([0-9]+)'_: '. ]] ||
         fail "$patch does not say in its first line which promise it breaks"
-    broken[${BASH_REMATCH[1]}]=1
+    tests=${BASH_REMATCH[2]:-circuit_breaker} number=${BASH_REMATCH[3]}
+    [[ -n ${promises[$tests]:-} ]] || fail "$patch: no promises are known of $tests"
+    broken[$tests $number]=1 tests_of[$patch]=$tests promise_of[$patch]=promise_${number}_
 done
 ((${#stale[@]} == 0)) || fail "the source has moved under ${stale[*]}"
 
-run promise_
-[[ $result == passed ]] || { cat "$output"; fail "the tests, without any patch: $result"; }
+for tests in $(printf '%s\n' "${tests_of[@]}" | sort -u); do
+    run "$tests" promise_
+    [[ $result == passed ]] || { cat "$output"; fail "$tests, without any patch: $result"; }
+done
 
 caught=0
 survivors=()
 for patch in "${patches[@]}"; do
-    read -r _ promise _ <"$patch"
-    promise=${promise%:}
+    tests=${tests_of[$patch]} promise=${promise_of[$patch]}
     name=$(basename "$patch" .patch)
     patch_tree "$patch"
-    run "$promise" || fail "$patch: no result"
+    run "$tests" "$promise" || fail "$patch: no result"
     patch_tree -R "$patch"
     verdict=caught
     if [[ $result == passed ]]; then
@@ -89,13 +96,15 @@ for patch in "${patches[@]}"; do
     else
         caught=$((caught + 1))
     fi
-    printf '%-8s  %-11s  %-12s  %s\n' "$verdict" "$promise" "$result" "$name"
+    printf '%-8s  %-15s  %-11s  %-12s  %s\n' "$verdict" "$tests" "$promise" "$result" "$name"
 done
 
 echo "guards=${#patches[@]} caught=$caught survived=${#survivors[@]}"
 ((${#survivors[@]} == 0)) || fail "no test of its promise fails with ${survivors[*]}"
 if (($# == 0)); then
-    for ((promise = 1; promise <= promises; promise++)); do
-        [[ -n ${broken[$promise]:-} ]] || fail "no patch breaks promise $promise"
+    for tests in "${!promises[@]}"; do
+        for number in ${promises[$tests]}; do
+            [[ -n ${broken[$tests $number]:-} ]] || fail "no patch breaks promise $number of $tests"
+        done
     done
 fi

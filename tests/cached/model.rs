@@ -38,7 +38,7 @@ struct Value(u16);
 
 impl Value {
     fn is_kept(self) -> bool {
-        self.0 % 7 != 0
+        !self.0.is_multiple_of(7)
     }
 
     fn fresh_for(self) -> Duration {
@@ -54,7 +54,7 @@ impl Value {
     }
 
     fn is_negative(self) -> bool {
-        self.0 % 5 == 0
+        self.0.is_multiple_of(5)
     }
 
     fn tag(self) -> u8 {
@@ -220,11 +220,13 @@ impl Model {
     }
 }
 
+type Line = oneshot::Receiver<Result<Value, Trouble>>;
+
 /// A request and the line on which its backend will hear what to answer.
 #[derive(Clone)]
 struct Request {
     key: u8,
-    line: Arc<Mutex<Option<oneshot::Receiver<Result<Value, Trouble>>>>>,
+    line: Arc<Mutex<Option<Line>>>,
 }
 
 type Answers = BoxCloneService<Request, Served<Value>, Trouble>;
@@ -246,9 +248,7 @@ fn services(cache: &Cache<u8, Value>) -> [Answers; 2] {
     let cached = Cached::new(cache.clone(), key).terms_by(judge);
     let stale = Stale::new(cache.clone(), key).terms_by(judge);
     [
-        BoxCloneService::new(
-            FallbackLayer::new(cached).classify(classify).served().layer(backend.clone()),
-        ),
+        BoxCloneService::new(FallbackLayer::new(cached).classify(classify).served().layer(backend)),
         BoxCloneService::new(FallbackLayer::new(stale).classify(classify).served().layer(backend)),
     ]
 }

@@ -3,7 +3,7 @@
 use std::{
     hint::spin_loop,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -98,7 +98,11 @@ fn invalidate(world: &World, cache: &Versions, way: fn(&Versions), seed: u64) ->
     invalidations
 }
 
+/// Races that share the cores would seldom be near.
+static ALONE: Mutex<()> = Mutex::new(());
+
 fn race(name: &str, way: fn(&Versions)) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let seed = fastrand::u64(..);
     println!("{name}: seed {seed}");
     let (world, cache) = (Arc::new(World::default()), Versions::builder("versions").build().0);
