@@ -1,9 +1,14 @@
 //! One call for all who want the same answer: promise 7.
 
+mod doubts;
+mod failures;
 mod house;
+mod misses;
 mod readiness;
+mod refreshes;
 mod repeats;
 mod support;
+mod timeouts;
 
 use std::{
     sync::{

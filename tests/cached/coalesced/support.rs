@@ -79,11 +79,17 @@ impl Drop for Running {
 }
 
 /// An origin that answers a call, by its number from 1 on, as told.
-pub(crate) fn origin<R, T, Fut>(
+pub(crate) fn origin<R, T, Fut, F>(
     counts: &Counts,
-    answer: impl Fn(usize, R) -> Fut + Clone + Send + Sync + 'static,
-) -> impl Service<R, Response = T, Error = BoxError, Future: Send> + Clone + Send + Sync + 'static
+    answer: F,
+) -> impl Service<R, Response = T, Error = BoxError, Future: Send>
++ Clone
++ Send
++ Sync
++ 'static
++ use<R, T, Fut, F>
 where
+    F: Fn(usize, R) -> Fut + Clone + Send + Sync + 'static,
     R: 'static,
     T: 'static,
     Fut: Future<Output = Result<T, BoxError>> + Send + 'static,
@@ -103,8 +109,12 @@ where
 /// Answers with the number of the call, after a second.
 pub(crate) fn slow(
     counts: &Counts,
-) -> impl Service<u64, Response = usize, Error = BoxError, Future: Send> + Clone + Send + Sync + 'static
-{
+) -> impl Service<u64, Response = usize, Error = BoxError, Future: Send>
++ Clone
++ Send
++ Sync
++ 'static
++ use<> {
     origin(counts, |call, _: u64| async move {
         tokio::time::sleep(SECOND).await;
         Ok(call)
@@ -143,7 +153,7 @@ pub(crate) fn stack<S>(
     cached: &ByNumber,
     layer: CoalesceLayer<Layered>,
     inner: S,
-) -> impl Stack<u64, usize>
+) -> impl Stack<u64, usize> + use<S>
 where
     S: Service<u64, Response = usize, Error = BoxError, Future: Send>
         + Clone
