@@ -197,7 +197,6 @@ fn page(_: Request<Empty<Bytes>>) -> Ready<Result<Response<Full<Bytes>>, BoxErro
     static TEXT: [u8; 1024] = [b'x'; 1024];
     let response = Response::builder()
         .header("content-type", "text/plain")
-        .header("date", "Fri, 20 Nov 2026 12:00:00 GMT")
         .body(Full::new(Bytes::from_static(&TEXT)));
     ready(response.map_err(Into::into))
 }

@@ -59,7 +59,8 @@ pub(super) fn to_keep(headers: &HeaderMap, bytes: usize) -> Option<HeaderMap> {
     let mut text = BytesMut::with_capacity(bytes);
     headers.values().for_each(|value| text.extend_from_slice(value.as_bytes()));
     let mut text = text.freeze();
-    let mut kept = HeaderMap::with_capacity(headers.len() + 1);
+    // With room for `Age` and `Cache-Status`.
+    let mut kept = HeaderMap::with_capacity(headers.len() + 2);
     for (name, value) in headers {
         let copy = copy(value, text.split_to(value.len()))?;
         if is_kept(name) {
