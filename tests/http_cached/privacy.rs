@@ -1,8 +1,21 @@
 //! No one is ever served another user's answer.
 
-use http::{HeaderMap, Request};
-use http_body_util::Empty;
-use tower_failover::http::cached::{Head, Pages};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Empty};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_failover::{
+    BoxError,
+    http::cached::{CacheLayer, Head, Page, Pages},
+};
 
 use crate::support::{Content, Reply, Site, get, pass};
 
@@ -177,6 +190,46 @@ async fn promise_9_in_a_public_scope_what_a_response_says_still_holds() {
         }
     }
     assert!(pairs > 40 && kept > 10, "{pairs} cells, {kept} answers came from the cache");
+}
+
+/// All ask at once before anything is known of the target, so all wait for the first one's call.
+#[tokio::test(start_paused = true)]
+async fn promise_9_who_waits_for_the_call_of_another_gets_his_answer_only_if_it_may_be_shared() {
+    for (says, calls) in [
+        (&[("vary", "cookie")][..], 3),
+        (&[("set-cookie", "session=USER")], 3),
+        (&[("cache-control", "private")], 3),
+        (&[("cache-control", "no-store")], 3),
+        (&[("vary", "accept")], 1),
+    ] {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = count.clone();
+        let origin = service_fn(move |request: Request<Empty<Bytes>>| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let user = user_of(request.headers());
+                let mut response = Response::builder();
+                for (name, value) in says {
+                    response = response.header(*name, value.replace("USER", &user));
+                }
+                let body = if calls == 1 { String::from("all") } else { user };
+                Ok::<_, BoxError>(response.body(Content::from(body))?)
+            }
+        });
+        let (cache, _upkeep) = Page::cache("pages").build();
+        let site = CacheLayer::new(cache, Pages::new().public()).layer(origin);
+        let ask = async |user: &'static str| {
+            let response = site.clone().oneshot(ask_as(By::Cookie, user)).await.unwrap();
+            let (parts, body) = response.into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            let cookie = parts.headers.get("set-cookie").cloned();
+            assert!(body == user || body == "all", "{says:?}: {user} got {body:?}");
+            assert!(cookie.is_none_or(|cookie| cookie.to_str().unwrap().ends_with(user)));
+        };
+        tokio::join!(ask("alice"), ask("bob"), ask("nobody"));
+        assert_eq!(count.load(Ordering::Relaxed), calls, "{says:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

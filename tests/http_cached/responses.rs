@@ -2,10 +2,16 @@
 
 use bytes::Bytes;
 use http::Version;
-use http_body_util::Full;
-use tower_failover::http::cached::Pages;
+use http_body::Frame;
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use tower::{Layer, ServiceExt};
+use tower_failover::{
+    BoxError,
+    fallback::{FallbackLayer, cached::Cached},
+    http::cached::{BodyLayer, Page, Pages},
+};
 
-use crate::support::{Site, date, pass};
+use crate::support::{Site, date, get, pass};
 
 const FRESH: (&str, &str) = ("cache-control", "max-age=100");
 
@@ -191,4 +197,22 @@ async fn a_new_answer_takes_the_place_of_the_old_one_also_if_it_says_not_found()
     site.get("/", &[]).await;
     site.is_down();
     assert_eq!(site.get("/", &[]).await.status, 404);
+}
+
+/// The body does not know its length, the headers say one.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_not_as_long_as_its_headers_say_is_not_kept() {
+    for (declared, is_kept) in [("4", true), ("3", false), ("5", false), ("", false)] {
+        let origin = tower::service_fn(move |_: http::Request<Empty<Bytes>>| async move {
+            let frames = ["bo", "dy"].map(|part| Ok::<_, BoxError>(Frame::data(Bytes::from(part))));
+            let response = http::Response::builder().header("content-length", declared);
+            Ok::<_, BoxError>(response.body(StreamBody::new(futures::stream::iter(frames)))?)
+        });
+        let (cache, _upkeep) = Page::cache("pages").build();
+        let site = FallbackLayer::new(Cached::with(cache.clone(), Pages::new()))
+            .layer(BodyLayer::new().layer(origin));
+        let response = site.oneshot(get("/", &[])).await.unwrap();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "body");
+        assert_eq!(cache.len() == 1, is_kept, "{declared}");
+    }
 }

@@ -2,7 +2,16 @@
 
 use std::time::Duration;
 
-use tower_failover::{fallback::Source, http::cached::Pages};
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::{BodyExt, Empty, StreamBody};
+use tokio::time::sleep;
+use tower::{ServiceBuilder, ServiceExt};
+use tower_failover::{
+    BoxError,
+    fallback::{FallbackLayer, Source, cached::Cached},
+    http::cached::{BodyLayer, Page, Pages},
+};
 
 use crate::support::{Site, date, get, pass};
 
@@ -189,7 +198,7 @@ async fn nothing_is_kept_for_longer_than_the_settings_allow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_until_the_copy_is_complete_is_part_of_its_age() {
+async fn a_page_tells_its_age_in_whole_seconds() {
     let site = Site::new(Pages::new());
     site.says(&[("cache-control", "max-age=10, stale-if-error=10")]);
     let first = site.get("/", &[]).await;
@@ -205,6 +214,33 @@ async fn the_time_until_the_copy_is_complete_is_part_of_its_age() {
     let reply = site.get("/", &[]).await;
     assert_eq!(reply.header("age"), "13");
     assert!(reply.staleness.unwrap().is_stale());
+}
+
+/// Three seconds to the head, two more to the end of the body.
+#[tokio::test(start_paused = true)]
+async fn the_time_from_the_call_to_the_end_of_the_body_is_part_of_the_age() {
+    let origin = tower::service_fn(async |_: http::Request<Empty<Bytes>>| {
+        sleep(Duration::from_secs(3)).await;
+        let body = StreamBody::new(futures::stream::once(async {
+            sleep(Duration::from_secs(2)).await;
+            Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"slow")))
+        }));
+        let response = http::Response::builder().header("cache-control", "max-age=10");
+        Ok::<_, BoxError>(response.header("content-length", "4").body(Box::pin(body))?)
+    });
+    let (cache, _upkeep) = Page::cache("pages").build();
+    let site = ServiceBuilder::new()
+        .layer(FallbackLayer::new(Cached::with(cache, Pages::new())).served())
+        .layer(BodyLayer::new())
+        .service(origin);
+    for (wait, age) in [(0, None), (4, Some(9)), (1, None)] {
+        pass(wait).await;
+        let served = site.clone().oneshot(get("/", &[])).await.unwrap();
+        let source =
+            age.map_or(Source::Primary, |age| Source::Cache { age: Duration::from_secs(age) });
+        assert_eq!(served.source(), source);
+        served.into_inner().into_body().collect().await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]
