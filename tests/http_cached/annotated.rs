@@ -103,7 +103,7 @@ async fn promise_4_each_response_says_by_which_cache_and_how_it_was_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_caches_further_away_said_stays_in_front() {
+async fn promise_4_what_caches_further_away_said_stays_in_front() {
     let headers =
         vec![("cache-control", "max-age=60"), ("cache-status", "far; hit"), ("cache-status", "b")];
     let said: Said = Arc::new(Mutex::new(Ok((200, headers))));
@@ -115,7 +115,7 @@ async fn what_caches_further_away_said_stays_in_front() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_for_its_caller_only_is_a_miss_that_is_not_stored() {
+async fn promise_4_a_response_for_its_caller_only_is_a_miss_that_is_not_stored() {
     let said: Said = Arc::new(Mutex::new(Ok((200, vec![("cache-control", "private")]))));
     let site = site("front", &said);
     for _ in 0..2 {
@@ -125,7 +125,7 @@ async fn a_response_for_its_caller_only_is_a_miss_that_is_not_stored() {
 
 /// What one layer made up, another above it does not take for an answer of the origin.
 #[tokio::test(start_paused = true)]
-async fn an_answer_of_a_fallback_below_is_not_kept_above() {
+async fn promise_4_an_answer_of_a_fallback_below_is_not_kept_above() {
     let said: Said = Arc::new(Mutex::new(Err(())));
     let inner = site("inner", &said);
     let (cache, _upkeep) = Page::cache("outer").build();

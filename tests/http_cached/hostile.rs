@@ -10,7 +10,7 @@ use crate::support::{Site, get};
 const FRESH: (&str, &str) = ("cache-control", "max-age=100");
 
 #[tokio::test(start_paused = true)]
-async fn ten_megabytes_of_headers_are_passed_on_and_not_kept() {
+async fn promise_6_ten_megabytes_of_headers_are_passed_on_and_not_kept() {
     let site = Site::new(Pages::new());
     let long = "a".repeat(10 << 20);
     for headers in [
@@ -36,7 +36,7 @@ async fn ten_megabytes_of_headers_are_passed_on_and_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_limit_of_the_head_is_where_the_setting_says() {
+async fn promise_6_the_limit_of_the_head_is_where_the_setting_says() {
     let site = Site::new(Pages::new().head_limit(1_000));
     let own = "cache-control".len() + "max-age=100".len() + "x-long".len() + 2 * 32;
     for (length, is_kept) in [(1_000 - own, true), (1_001 - own, false)] {
@@ -48,7 +48,7 @@ async fn the_limit_of_the_head_is_where_the_setting_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn thousands_of_names_in_vary_are_kept_for_nobody() {
+async fn promise_6_thousands_of_names_in_vary_are_kept_for_nobody() {
     let site = Site::new(Pages::new());
     let names = |count| (0..count).map(|n| format!("x-{n}")).collect::<Vec<_>>().join(",");
     for (vary, is_kept) in [
@@ -75,7 +75,7 @@ async fn thousands_of_names_in_vary_are_kept_for_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_with_ten_megabytes_of_what_a_page_varies_by_passes_by() {
+async fn promise_6_a_request_with_ten_megabytes_of_what_a_page_varies_by_passes_by() {
     let site = Site::new(Pages::new().public());
     site.says(&[FRESH, ("vary", "cookie")]);
     let long = "a".repeat(10 << 20);
@@ -87,7 +87,7 @@ async fn a_request_with_ten_megabytes_of_what_a_page_varies_by_passes_by() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_page_holds_is_counted() {
+async fn promise_6_what_a_page_holds_is_counted() {
     let site = Site::new(Pages::new().public());
     let mut weights = Vec::new();
     for bigger in 0..5 {
@@ -111,7 +111,7 @@ async fn what_a_page_holds_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_byte_in_every_place_of_a_directive_forbids_or_means_nothing() {
+async fn promise_9_every_byte_in_every_place_of_a_directive_forbids_or_means_nothing() {
     let mut kept = 0;
     for byte in (0..=255_u8).filter(|byte| HeaderValue::from_bytes(&[*byte]).is_ok()) {
         for text in ["no-store", "private"] {
@@ -144,7 +144,7 @@ async fn every_byte_in_every_place_of_a_directive_forbids_or_means_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn noise_in_every_header_that_is_read_harms_nothing() {
+async fn promise_9_noise_in_every_header_that_is_read_harms_nothing() {
     let names = [
         "age",
         "cache-control",

@@ -8,7 +8,7 @@ use crate::support::{Site, get, request};
 const FRESH: [(&str, &str); 1] = [("cache-control", "max-age=100")];
 
 #[tokio::test(start_paused = true)]
-async fn two_targets_never_share() {
+async fn promise_9_two_targets_never_share() {
     let site = Site::new(Pages::new());
     site.says(&FRESH);
     let targets: &[(&str, &[(&str, &str)])] = &[
@@ -48,7 +48,7 @@ async fn two_targets_never_share() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_does_not_say_clearly_which_host_it_means_passes_by() {
+async fn promise_9_a_request_that_does_not_say_clearly_which_host_it_means_passes_by() {
     let site = Site::new(Pages::new());
     site.says(&FRESH);
     let two = || {
@@ -65,7 +65,7 @@ async fn a_request_that_does_not_say_clearly_which_host_it_means_passes_by() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_would_be_too_long_is_not_made() {
+async fn promise_6_a_key_that_would_be_too_long_is_not_made() {
     let site = Site::new(Pages::new());
     site.says(&FRESH);
     for (length, is_kept) in [(8_000, true), (9_000, false)] {
@@ -79,7 +79,7 @@ async fn a_key_that_would_be_too_long_is_not_made() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn get_and_head_are_kept_apart() {
+async fn promise_9_get_and_head_are_kept_apart() {
     let site = Site::new(Pages::new());
     site.answers(|request| {
         let response = http::Response::builder().header("cache-control", "max-age=100");
@@ -98,7 +98,7 @@ async fn get_and_head_are_kept_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_succeeds_forgets_all_pages_of_its_target() {
+async fn promise_6_a_change_that_succeeds_forgets_all_pages_of_its_target() {
     let site = Site::new(Pages::new().principal(|head| {
         head.headers().get("x-user").map(|user| user.to_str().unwrap().to_owned())
     }));
@@ -137,7 +137,7 @@ async fn a_change_that_succeeds_forgets_all_pages_of_its_target() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pages_are_forgotten_by_target_and_by_the_tags_that_the_origin_gives() {
+async fn promise_6_pages_are_forgotten_by_target_and_by_the_tags_that_the_origin_gives() {
     let site = Site::new(Pages::new().tags_from("cache-tag".parse().unwrap()));
     site.says(&[FRESH[0], ("cache-tag", "users, user:7"), ("cache-tag", "a\tb")]);
     for tag in ["users", "user:7", "a", "b"] {

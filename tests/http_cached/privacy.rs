@@ -233,7 +233,7 @@ async fn promise_9_who_waits_for_the_call_of_another_gets_his_answer_only_if_it_
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_principals_are_not_mixed_up_whatever_their_names_are() {
+async fn promise_9_two_principals_are_not_mixed_up_whatever_their_names_are() {
     let names = ["a", "b", "a\n", "a\nb", "+a", "-", "", "G", "a;", "\u{0}", "a\u{0}"];
     for one in names {
         for other in names {
@@ -252,7 +252,7 @@ async fn two_principals_are_not_mixed_up_whatever_their_names_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_of_a_page_or_of_its_key_is_shown() {
+async fn promise_9_nothing_of_a_page_or_of_its_key_is_shown() {
     let who = |_: &Head<'_>| Some(String::from("principal-secret"));
     let site = Site::new(Pages::new().principal(who));
     site.says(&[

@@ -25,7 +25,7 @@ async fn is_answered(request: impl Fn() -> Request<http_body_util::Empty<Bytes>>
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_asks_for_something_else_is_not_answered_by_a_page() {
+async fn promise_9_a_request_that_asks_for_something_else_is_not_answered_by_a_page() {
     let table: &[&[(&str, &str)]] = &[
         &[("range", "bytes=0-1")],
         &[("if-none-match", "\"a\"")],
@@ -61,7 +61,7 @@ async fn a_request_that_asks_for_something_else_is_not_answered_by_a_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_asks_for_nothing_else_is_answered_by_a_page() {
+async fn promise_9_a_request_that_asks_for_nothing_else_is_answered_by_a_page() {
     let table: &[&[(&str, &str)]] = &[
         &[],
         &[("accept", "*/*"), ("user-agent", "a"), ("accept-encoding", "gzip")],
@@ -81,7 +81,7 @@ async fn a_request_that_asks_for_nothing_else_is_answered_by_a_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn how_fresh_a_page_has_to_be_is_for_the_request_to_say() {
+async fn promise_9_how_fresh_a_page_has_to_be_is_for_the_request_to_say() {
     let table = [
         ("max-age=60", true),
         ("max-age=30", true),
@@ -110,7 +110,7 @@ async fn how_fresh_a_page_has_to_be_is_for_the_request_to_say() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn how_stale_a_page_may_be_is_for_the_request_to_say() {
+async fn promise_9_how_stale_a_page_may_be_is_for_the_request_to_say() {
     let table = [
         ("max-stale=19", false),
         ("max-stale=20", true),
@@ -137,7 +137,7 @@ async fn how_stale_a_page_may_be_is_for_the_request_to_say() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_get_with_a_body_passes_by_also_when_no_header_says_so() {
+async fn promise_9_a_get_with_a_body_passes_by_also_when_no_header_says_so() {
     let site = Site::new(Pages::new());
     site.says(&FRESH);
     let body = || Full::<Bytes>::from("body");
@@ -150,7 +150,7 @@ async fn a_get_with_a_body_passes_by_also_when_no_header_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_passes_by_is_not_kept_either() {
+async fn promise_9_what_passes_by_is_not_kept_either() {
     let table: &[&[(&str, &str)]] = &[
         &[("range", "bytes=0-1")],
         &[("cache-control", "no-store")],

@@ -16,7 +16,7 @@ use crate::support::{Site, date, get, pass};
 const FRESH: (&str, &str) = ("cache-control", "max-age=100");
 
 #[tokio::test(start_paused = true)]
-async fn a_response_that_is_for_its_caller_only_is_not_kept() {
+async fn promise_9_a_response_that_is_for_its_caller_only_is_not_kept() {
     let table: &[&[(&str, &str)]] = &[
         &[("cache-control", "max-age=100, private")],
         &[("cache-control", "max-age=100, Private")],
@@ -70,7 +70,7 @@ async fn a_response_that_is_for_its_caller_only_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_that_only_looks_bad_is_kept() {
+async fn promise_9_a_response_that_only_looks_bad_is_kept() {
     let table: &[&[(&str, &str)]] = &[
         &[FRESH],
         &[("cache-control", "max-age=100, x=\"no-store, private\"")],
@@ -95,7 +95,7 @@ async fn a_response_that_only_looks_bad_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_whole_answers_with_a_known_status_are_kept() {
+async fn promise_9_only_whole_answers_with_a_known_status_are_kept() {
     for status in 100..1000 {
         let site = Site::new(Pages::new());
         site.says_with(status, &[FRESH]);
@@ -111,7 +111,7 @@ async fn only_whole_answers_with_a_known_status_are_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_to_credentials_is_kept_for_others_only_if_it_says_so() {
+async fn promise_9_the_answer_to_credentials_is_kept_for_others_only_if_it_says_so() {
     let alice = [("authorization", "Bearer alice")];
     let table = [
         ("max-age=100", false),
@@ -136,7 +136,7 @@ async fn the_answer_to_credentials_is_kept_for_others_only_if_it_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_comes_back_with_all_that_is_for_everybody() {
+async fn promise_9_a_page_comes_back_with_all_that_is_for_everybody() {
     let site = Site::new(Pages::new());
     let body = Bytes::from_static(b"body");
     site.answers(move |_| {
@@ -175,7 +175,7 @@ async fn a_page_comes_back_with_all_that_is_for_everybody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_too_long_is_passed_on_and_not_kept() {
+async fn promise_8_what_is_too_long_is_passed_on_and_not_kept() {
     for (length, is_kept) in [(0, true), (1_000, true), (1_001, false), (1 << 20, false)] {
         let site = Site::new(Pages::new().body_limit(1_000));
         site.answers(move |_| {
@@ -188,7 +188,7 @@ async fn what_is_too_long_is_passed_on_and_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_answer_takes_the_place_of_the_old_one_also_if_it_says_not_found() {
+async fn promise_9_a_new_answer_takes_the_place_of_the_old_one_also_if_it_says_not_found() {
     let site = Site::new(Pages::new());
     site.says(&[]);
     site.get("/", &[]).await;
@@ -201,7 +201,7 @@ async fn a_new_answer_takes_the_place_of_the_old_one_also_if_it_says_not_found()
 
 /// The body does not know its length, the headers say one.
 #[tokio::test(start_paused = true)]
-async fn a_body_that_is_not_as_long_as_its_headers_say_is_not_kept() {
+async fn promise_8_a_body_that_is_not_as_long_as_its_headers_say_is_not_kept() {
     for (declared, is_kept) in [("4", true), ("3", false), ("5", false), ("", false)] {
         let origin = tower::service_fn(move |_: http::Request<Empty<Bytes>>| async move {
             let frames = ["bo", "dy"].map(|part| Ok::<_, BoxError>(Frame::data(Bytes::from(part))));

@@ -43,7 +43,7 @@ async fn lives(site: &Site, headers: &[(&str, &str)], expected: &[(u64, char)]) 
 }
 
 #[tokio::test(start_paused = true)]
-async fn must_show_2_stale_if_error_is_obeyed_to_the_second() {
+async fn promise_9_must_show_2_stale_if_error_is_obeyed_to_the_second() {
     let site = Site::new(Pages::new());
     let says = [("cache-control", "max-age=10, stale-if-error=30")];
     lives(&site, &says, &[(0, 'f'), (9, 'f'), (10, 's'), (39, 's'), (40, '-')]).await;
@@ -56,7 +56,7 @@ async fn must_show_2_stale_if_error_is_obeyed_to_the_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn must_show_2_must_revalidate_with_a_503_is_an_error_and_not_a_stale_page() {
+async fn promise_9_must_show_2_must_revalidate_with_a_503_is_an_error_and_not_a_stale_page() {
     let site = Site::new(Pages::new());
     let kin = [
         "must-revalidate",
@@ -77,7 +77,7 @@ async fn must_show_2_must_revalidate_with_a_503_is_an_error_and_not_a_stale_page
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_cache_is_neither_fresh_nor_stale() {
+async fn promise_9_no_cache_is_neither_fresh_nor_stale() {
     let site = Site::new(Pages::new());
     for says in [
         ("cache-control", "no-cache"),
@@ -92,7 +92,7 @@ async fn no_cache_is_neither_fresh_nor_stale() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_that_says_nothing_is_never_fresh_and_ten_minutes_stale() {
+async fn promise_5_a_response_that_says_nothing_is_never_fresh_and_ten_minutes_stale() {
     let site = Site::new(Pages::new());
     lives(&site, &[], &[(0, 's'), (599, 's'), (600, '-')]).await;
     let site = Site::new(Pages::new().stale_for(Duration::ZERO));
@@ -105,7 +105,7 @@ async fn a_response_that_says_nothing_is_never_fresh_and_ten_minutes_stale() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fresh_time_is_what_the_origin_says_and_doubt_shortens_it() {
+async fn promise_5_a_fresh_time_is_what_the_origin_says_and_doubt_shortens_it() {
     let site = Site::new(Pages::new());
     let table: &[(&[(&str, &str)], u64)] = &[
         (&[("cache-control", "max-age=7")], 7),
@@ -151,7 +151,7 @@ fn tail(says: &[(&str, &str)]) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_expiry_counts_from_the_date_of_the_response() {
+async fn promise_5_an_expiry_counts_from_the_date_of_the_response() {
     let site = Site::new(Pages::new());
     let table: &[(i64, i64, &[(u64, char)])] = &[
         (0, 100, &[(90, 'f'), (101, 's')]),
@@ -174,7 +174,7 @@ async fn an_expiry_counts_from_the_date_of_the_response() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_is_as_old_as_its_date_or_its_age_says() {
+async fn promise_5_a_response_is_as_old_as_its_date_or_its_age_says() {
     let site = Site::new(Pages::new());
     let says = "max-age=100";
     lives(&site, &[("cache-control", says), ("date", &date(-60))], &[(38, 'f'), (41, 's')]).await;
@@ -183,7 +183,7 @@ async fn a_response_is_as_old_as_its_date_or_its_age_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_kept_for_longer_than_the_settings_allow() {
+async fn promise_5_nothing_is_kept_for_longer_than_the_settings_allow() {
     let pages = Pages::new()
         .longest_fresh_for(Duration::from_secs(20))
         .longest_stale_for(Duration::from_secs(30));
@@ -198,7 +198,7 @@ async fn nothing_is_kept_for_longer_than_the_settings_allow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_tells_its_age_in_whole_seconds() {
+async fn promise_5_a_page_tells_its_age_in_whole_seconds() {
     let site = Site::new(Pages::new());
     site.says(&[("cache-control", "max-age=10, stale-if-error=10")]);
     let first = site.get("/", &[]).await;
@@ -218,7 +218,7 @@ async fn a_page_tells_its_age_in_whole_seconds() {
 
 /// Three seconds to the head, two more to the end of the body.
 #[tokio::test(start_paused = true)]
-async fn the_time_from_the_call_to_the_end_of_the_body_is_part_of_the_age() {
+async fn promise_5_the_time_from_the_call_to_the_end_of_the_body_is_part_of_the_age() {
     let origin = tower::service_fn(async |_: http::Request<Empty<Bytes>>| {
         sleep(Duration::from_secs(3)).await;
         let body = StreamBody::new(futures::stream::once(async {
@@ -244,7 +244,7 @@ async fn the_time_from_the_call_to_the_end_of_the_body_is_part_of_the_age() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stale_answers_first_call_the_origin() {
+async fn promise_5_stale_answers_first_call_the_origin() {
     let site = Site::new(Pages::new()).only_stale();
     site.says(&[("cache-control", "max-age=100")]);
     assert!(!site.get("/", &[]).await.is_kept());

@@ -8,7 +8,7 @@ use crate::support::{Site, get, pass};
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
 #[tokio::test(start_paused = true)]
-async fn a_page_answers_only_requests_with_the_same_values_of_what_it_varies_by() {
+async fn promise_9_a_page_answers_only_requests_with_the_same_values_of_what_it_varies_by() {
     let table: &[(&str, Headers, Headers, bool)] = &[
         ("accept", &[("accept", "a")], &[("accept", "a")], true),
         ("accept", &[("accept", "a")], &[("accept", "b")], false),
@@ -59,7 +59,7 @@ async fn a_page_answers_only_requests_with_the_same_values_of_what_it_varies_by(
 
 /// Two answers of one target, of which only the first varies: the second request has no variant.
 #[tokio::test(start_paused = true)]
-async fn a_stale_page_is_checked_again_against_a_request_that_did_not_know_of_vary() {
+async fn promise_9_a_stale_page_is_checked_again_against_a_request_that_did_not_know_of_vary() {
     let site = Site::new(Pages::new().public());
     site.answers(|request| {
         let response = http::Response::builder().header("cache-control", "max-age=10");
@@ -77,7 +77,7 @@ async fn a_stale_page_is_checked_again_against_a_request_that_did_not_know_of_va
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_target_varies_by_may_change_and_no_variant_is_mixed_up() {
+async fn promise_9_what_a_target_varies_by_may_change_and_no_variant_is_mixed_up() {
     let site = Site::new(Pages::new().public());
     let ask = async |vary: &'static str, headers: Headers<'_>| {
         site.says(&[("cache-control", "max-age=1000"), ("vary", vary)]);
@@ -96,7 +96,7 @@ async fn what_a_target_varies_by_may_change_and_no_variant_is_mixed_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_and_a_value_are_not_taken_for_each_other() {
+async fn promise_9_a_name_and_a_value_are_not_taken_for_each_other() {
     let site = Site::new(Pages::new().public());
     site.answers(|request| {
         let body = format!("{:?}", request.headers);
