@@ -38,6 +38,10 @@
 //! it into a `503` with `Retry-After`, and [`handle_error`] does so for axum's `HandleErrorLayer`;
 //! [`refusal`] is the bare function. They show neither names of circuits nor messages of errors.
 //!
+//! # Cached pages
+//!
+//! [`cached`] keeps pages, and answers with them while they are fresh, or when the origin fails.
+//!
 //! # Where it stands
 //!
 //! ```text

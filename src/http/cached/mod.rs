@@ -1,4 +1,112 @@
-//! Pages that are kept.
+//! Pages that are kept: what of HTTP may be, for whom, and for how long.
+//!
+//! # When to use it
+//!
+//! In front of an origin whose pages are the same for many, or for each user for a while: around an
+//! HTTP client, or on the routes of a server. Not as a browser's cache: nothing is validated, and
+//! no page that is `private` is kept.
+//!
+//! # Example
+//!
+//! [`CacheLayer`] is the whole. Its parts also stand alone:
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::{BodyExt, Empty, Full};
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use tower_failover::{
+//!     BoxError, FallbackLayer,
+//!     fallback::{Source, cached::Cached},
+//!     http::cached::{BodyLayer, Page, Pages},
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let cached = Cached::with(Page::cache("pages").spawn(), Pages::new());
+//! let service = ServiceBuilder::new()
+//!     .layer(FallbackLayer::new(cached).served())
+//!     .layer(BodyLayer::new())
+//!     .service_fn(async |_: Request<Empty<Bytes>>| {
+//!         let page = Response::builder().header("cache-control", "max-age=60, stale-if-error=600");
+//!         Ok::<_, BoxError>(page.body(Full::from("hello"))?)
+//!     });
+//!
+//! let first = service.clone().oneshot(Request::new(Empty::new())).await?;
+//! first.into_inner().into_body().collect().await?;
+//! let second = service.oneshot(Request::new(Empty::new())).await?;
+//! assert!(matches!(second.source(), Source::Cache { .. }));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Whose pages
+//!
+//! | scope | who shares |
+//! |---|---|
+//! | default | callers without `Authorization`, `Proxy-Authorization` and `Cookie`; all others pass by |
+//! | [`principal`](Pages::principal) | the callers of one principal; those whose principal is not known as above |
+//! | [`public`](Pages::public) | everybody |
+//!
+//! A caller may be known by something else: a client certificate, an API key in a header of its
+//! own, an extension that a layer set. Where answers differ by it, name it as the principal, or let
+//! the responses name the header in `Vary`.
+//!
+//! # Which requests
+//!
+//! `GET` and `HEAD`, kept apart. A request passes by (it is not answered by a page, not even a stale
+//! one, and its answer is not kept) if it has a body, a `Range`, a condition (`If-…`), an `Upgrade`,
+//! `no-store` or `no-cache`, more than one `Host`, or more than 8 KiB of what makes up its key: the
+//! scheme, the authority, the `Host`, the path with its query, the principal, and the headers that
+//! the responses name in `Vary`, with all their values.
+//!
+//! The path is that which the layer sees: what `Router::nest` took off is no part of it. One cache
+//! and one [`Pages`] belong to one origin.
+//!
+//! `max-age` and `min-fresh` of a request say what may answer it without a call. When its call
+//! fails they do not count (RFC 5861, section 4), but `max-stale` and `stale-if-error` do.
+//!
+//! # Which responses
+//!
+//! A response is for its caller only if it is no complete answer with a status that
+//! http-cache-semantics knows, is a 5xx, sets a cookie, says `private` (also with names of
+//! headers), `no-store` or `no-cache`, varies by `*` or by more than 16 headers, has longer headers
+//! than the [limit](Pages::head_limit), or was made up by a fallback below. Also if it
+//! answers an `Authorization` under a key that others share, unless it says `public` or `s-maxage`;
+//! `must-revalidate` alone, which RFC 9111 would let pass, is not taken for leave to share.
+//! Where headers cannot be read, they forbid.
+//!
+//! What a page has of headers are copies, without those of one connection.
+//!
+//! # For how long
+//!
+//! | fresh for | stale for, when calls fail |
+//! |---|---|
+//! | `s-maxage` | never |
+//! | else `max-age`, else `Expires` less `Date`, else [`fresh_for`](Pages::fresh_for), which is 0 | `stale-if-error`, else [`stale_for`](Pages::stale_for) |
+//! | the same with `must-revalidate` or `proxy-revalidate` | never |
+//!
+//! There are no heuristics, and no jitter. The [longest](Pages::longest_fresh_for)
+//! [times](Pages::longest_stale_for) hold whatever the origin says. Of several times the shortest
+//! counts, and one that cannot be read is 0. Age counts from what `Age` or `Date` says, whichever is
+//! more, so the clocks of origin and cache have to agree, and from the beginning of the call.
+//!
+//! # When pages are forgotten
+//!
+//! When a request that is not safe (`POST`, `PUT`, …) is answered by a 2xx or 3xx, all pages of its
+//! target are, of all principals: RFC 9111, section 4.4. This looks at every entry of the cache.
+//! Else by [tag](Pages::tags_from), by [target](Pages::tag_of), or as
+//! [`Cache`](crate::fallback::cached::Cache) allows.
+//!
+//! # What it says
+//!
+//! A page has `Age`, and the extension [`Staleness`]; `Cache-Status` comes from an
+//! [`AnnotateLayer`]. Nothing prints keys, headers or bodies.
+//!
+//! # Where it stands
+//!
+//! Outside of the circuit breaker, so that its refusals are answered by stale pages; inside of what
+//! finds out who the caller is.
 
 pub mod annotate;
 mod asked;
