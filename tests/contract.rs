@@ -422,10 +422,19 @@ mod over_http {
     use http_body::{Body as HttpBody, Frame, SizeHint};
     use tower_failover::{
         grpc,
-        http::{AnswerRefusalsLayer, AtEnd},
+        http::{
+            AnswerRefusalsLayer, AtEnd,
+            cached::{AnnotateLayer, BodyLayer},
+        },
     };
 
     use super::*;
+
+    macro_rules! annotated {
+        ($fallback:expr) => {
+            (AnnotateLayer::new("annotated"), FallbackLayer::new(Value::with($fallback)).served())
+        };
+    }
 
     /// A body of no bytes whose length says what it stands for.
     #[derive(Clone, Debug)]
@@ -569,6 +578,18 @@ mod over_http {
         OverHttp(AnswerRefusalsLayer::for_grpc()),
         OverHttp(AnswerRefusalsLayer::for_grpc()),
         (tower::util::MapErrLayer::new(BoxError::from), AnswerRefusalsLayer::for_grpc())
+    );
+    contract!(
+        annotate,
+        OverHttp(annotated!(|| HttpResponse::new(Stands("fallback")))),
+        OverHttp(annotated!(|| HttpResponse::new(Stands(Rc::new(0))))),
+        (tower::util::MapErrLayer::new(BoxError::from), annotated!(teapot))
+    );
+    contract!(
+        bodies_for_a_cache,
+        OverHttp(BodyLayer::new()),
+        OverHttp(BodyLayer::new()),
+        (tower::util::MapErrLayer::new(BoxError::from), BodyLayer::new())
     );
 
     #[tokio::test]

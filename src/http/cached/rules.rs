@@ -34,10 +34,15 @@ pub(super) fn fresh_for(
 }
 
 /// Whether what is fresh for so long and is so old now is good enough for a request that says this.
+/// It may say `no-cache` no more.
 pub(super) fn is_good_enough(fresh_for: Duration, age: Duration, request: &HeaderMap) -> bool {
+    let asked = Directives::read(request);
+    if asked.max_age.is_none() && asked.min_fresh.is_none() {
+        return true;
+    }
     let says = Directives { max_age: Some(fresh_for), ..Directives::default() };
     let mut asking = Request::new(());
-    write(asking.headers_mut(), &Directives::read(request));
+    write(asking.headers_mut(), &asked);
     let policy = policy(&asking, StatusCode::OK, &says);
     let now = SystemTime::UNIX_EPOCH + age.min(super::directives::LONGEST);
     matches!(policy.before_request(&asking, now), BeforeRequest::Fresh(_))

@@ -23,7 +23,10 @@ pub(super) fn annotate<B>(served: Served<Response<B>>, name: &str) -> Response<B
         | Source::Custom(_) => {
             let status = fallback(&staleness, name);
             if response.extensions().get() != Some(&staleness) {
-                response.extensions_mut().insert(staleness);
+                match response.extensions_mut().get_mut::<Staleness>() {
+                    Some(below) => *below = staleness,
+                    None => drop(response.extensions_mut().insert(staleness)),
+                }
             }
             status
         }
