@@ -23,7 +23,7 @@ type Versions = Cache<u64, u64>;
 
 const LOADERS: usize = 2;
 /// Loads that had read their value before an invalidation and came to be kept after it.
-const NEAR: u64 = 1_000;
+const NEAR: u64 = 400;
 const MOST_INVALIDATIONS: u64 = 2_000_000;
 
 /// What the world is like: the backend's value, and the least that may still be read.
@@ -76,6 +76,9 @@ fn load(world: &Arc<World>, cache: &Versions, seed: u64) -> Vec<Seen> {
         // Most are the same as the one before them.
         if history.last() != Some(&seen) {
             history.push(seen);
+        }
+        if from_cache {
+            thread::yield_now();
         }
     }
     history
@@ -136,7 +139,7 @@ fn race(name: &str, way: fn(&Versions)) {
     let near = world.near.load(Ordering::Relaxed);
     println!("{name}: invalidations={invalidations} loaded={loaded} kept={kept} near={near}");
     assert!(near >= NEAR, "{name}: only {near} of {loaded} loads were near the race");
-    assert!(kept >= 100, "{name}: only {kept} answers came from the cache");
+    assert!(kept >= 50, "{name}: only {kept} different answers came from the cache");
 }
 
 #[test]
