@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::time::advance;
-use tower_failover::fallback::cached::{Cached, Stale};
+use tower_failover::fallback::cached::{Cached, Query, Stale};
 
 use crate::support::{
     NANO, Names, Origin, SECOND, Trouble, ask, begin, by_hand, by_name, cache, fresh, terms, told,
@@ -31,30 +31,22 @@ const OTHERS: [Way; 3] = [
     ("predicate", |cache| cache.invalidate_if(|_, value| *value == "B")),
 ];
 
-fn tagged(cache: &Names) -> Cached<impl LetterKeeper> {
-    let tag =
-        |request: &&'static str, _: &&'static str| Some(terms().tag(format!("letter:{request}")));
-    Cached::new(cache.clone(), by_name).terms_by(tag)
-}
-
-trait LetterKeeper:
-    tower_failover::fallback::cached::Query<
+/// Keeps each answer under a tag that names its letter.
+fn tagged(
+    cache: &Names,
+) -> Cached<
+    impl Query<
         &'static str,
         Response = &'static str,
         Key = &'static str,
         Stored = &'static str,
+        Note = &'static str,
     > + Clone
-{
-}
-
-impl<Q> LetterKeeper for Q where
-    Q: tower_failover::fallback::cached::Query<
-            &'static str,
-            Response = &'static str,
-            Key = &'static str,
-            Stored = &'static str,
-        > + Clone
-{
+    + use<>,
+> {
+    let tag =
+        |request: &&'static str, _: &&'static str| Some(terms().tag(format!("letter:{request}")));
+    Cached::new(cache.clone(), by_name).terms_by(tag)
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,6 +134,29 @@ async fn promise_6_an_invalidation_while_an_earlier_one_is_weighed_is_not_missed
     call.await.unwrap();
     assert_eq!(weighed.load(Ordering::Relaxed), 1);
     assert!(cache.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_6_an_answer_that_comes_while_the_entries_are_looked_at_is_judged_too() {
+    let cache = cache();
+    let (mut service, mut backend) = by_hand(tagged(&cache));
+    // It will take the place of what was forgotten first, which is looked at before `b`.
+    cache.insert("first", "1", terms());
+    cache.insert("b", "B", terms());
+    cache.invalidate(&"first");
+    let (call, respond) = begin(&mut service, &mut backend, "a").await;
+    let (arrivals, arrived) = (Mutex::new(Some((call, respond))), Arc::new(AtomicUsize::new(0)));
+    let count = arrived.clone();
+    cache.invalidate_if(move |key, _| {
+        let arrival = arrivals.lock().unwrap().take();
+        if let Some((mut call, respond)) = arrival {
+            respond.send_response("A");
+            count.fetch_add(usize::from(call.poll().is_ready()), Ordering::Relaxed);
+        }
+        *key == "a"
+    });
+    assert_eq!(arrived.load(Ordering::Relaxed), 1);
+    assert!(cache.get(&"a").is_none() && cache.get(&"b").is_some());
 }
 
 #[tokio::test(start_paused = true)]

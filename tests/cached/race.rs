@@ -1,6 +1,7 @@
 //! Threads that load and one that invalidates, at any moment; a checker reads what they saw.
 
 use std::{
+    hash::{Hash, Hasher},
     hint::spin_loop,
     sync::{
         Arc, Mutex, PoisonError,
@@ -19,7 +20,20 @@ use tower_failover::{
     },
 };
 
-type Versions = Cache<u64, u64>;
+type Versions = Cache<Name, u64>;
+
+/// A key that takes its time when it is looked for, so that what happens between two looks is seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Name(u64);
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if fastrand::u32(..4) == 0 {
+            thread::yield_now();
+        }
+        self.0.hash(state);
+    }
+}
 
 const LOADERS: usize = 2;
 /// Loads that had read their value before an invalidation and came to be kept after it.
@@ -45,7 +59,7 @@ struct Seen {
 
 fn load(world: &Arc<World>, cache: &Versions, seed: u64) -> Vec<Seen> {
     let tagged = |_: &u64, _: &u64| Some(Terms::new().tag("version"));
-    let cached = Cached::new(cache.clone(), |key: &u64| Some(*key)).terms_by(tagged);
+    let cached = Cached::new(cache.clone(), |key: &u64| Some(Name(*key))).terms_by(tagged);
     let backend = {
         let world = world.clone();
         let mut random = fastrand::Rng::with_seed(seed);
@@ -77,6 +91,9 @@ fn load(world: &Arc<World>, cache: &Versions, seed: u64) -> Vec<Seen> {
         if history.last() != Some(&seen) {
             history.push(seen);
         }
+        if from_cache {
+            thread::yield_now();
+        }
     }
     history
 }
@@ -106,7 +123,7 @@ fn race(name: &str, way: fn(&Versions)) {
     let seed = fastrand::u64(..);
     println!("{name}: seed {seed}");
     let (world, cache) = (Arc::new(World::default()), Versions::builder("versions").build().0);
-    (0..100).for_each(|other| cache.insert(other, 0, Terms::new()));
+    (0..100).for_each(|other| cache.insert(Name(other), 0, Terms::new()));
     cache.invalidate_all();
     let (histories, invalidations) = thread::scope(|scope| {
         let loaders: Vec<_> = (0..LOADERS as u64)
@@ -136,12 +153,12 @@ fn race(name: &str, way: fn(&Versions)) {
     let near = world.near.load(Ordering::Relaxed);
     println!("{name}: invalidations={invalidations} loaded={loaded} kept={kept} near={near}");
     assert!(near >= NEAR, "{name}: only {near} of {loaded} loads were near the race");
-    assert!(kept >= 100, "{name}: only {kept} answers came from the cache");
+    assert!(kept >= 50, "{name}: only {kept} different answers came from the cache");
 }
 
 #[test]
 fn promise_6_nothing_loaded_before_an_invalidation_by_key_is_read_after_it() {
-    race("key", |cache| cache.invalidate(&7));
+    race("key", |cache| cache.invalidate(&Name(7)));
 }
 
 #[test]
@@ -151,7 +168,7 @@ fn promise_6_nothing_loaded_before_an_invalidation_by_tag_is_read_after_it() {
 
 #[test]
 fn promise_6_nothing_loaded_before_an_invalidation_by_predicate_is_read_after_it() {
-    race("predicate", |cache| cache.invalidate_if(|key, _| *key == 7));
+    race("predicate", |cache| cache.invalidate_if(|key, _| *key == Name(7)));
 }
 
 #[test]

@@ -137,10 +137,18 @@ where
 /// A backend whose answers a test gives one by one, behind a fallback.
 pub(crate) fn by_hand<F>(
     strategy: F,
-) -> (impl Service<&'static str, Response = Served<&'static str>, Error = BoxError>, Backend)
+) -> (
+    impl Service<
+        &'static str,
+        Response = Served<&'static str>,
+        Error = BoxError,
+        Future: Send + 'static,
+    >,
+    Backend,
+)
 where
     F: Strategy<&'static str> + Clone,
-    F::Plan: Plan<&'static str, BoxError>,
+    F::Plan: Plan<&'static str, BoxError> + Send + 'static,
 {
     let (inner, backend): (Mock<&'static str, &'static str>, _) = mock::pair();
     (FallbackLayer::new(strategy).served().layer(inner), backend)
