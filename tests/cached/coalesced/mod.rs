@@ -7,6 +7,7 @@ mod misses;
 mod readiness;
 mod refreshes;
 mod repeats;
+mod storm;
 mod support;
 mod timeouts;
 
