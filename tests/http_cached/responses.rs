@@ -1,14 +1,23 @@
 //! Which responses are kept.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
 use bytes::Bytes;
 use http::Version;
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use tokio::time::sleep;
 use tower::{Layer, ServiceExt};
 use tower_failover::{
     BoxError,
     fallback::{FallbackLayer, cached::Cached},
-    http::cached::{BodyLayer, Page, Pages},
+    http::cached::{BodyLayer, CacheLayer, Page, Pages, Staleness},
 };
 
 use crate::support::{Site, date, get, pass};
@@ -215,4 +224,35 @@ async fn promise_8_a_body_that_is_not_as_long_as_its_headers_say_is_not_kept() {
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "body");
         assert_eq!(cache.len() == 1, is_kept, "{declared}");
     }
+}
+
+/// He had a stale page instead; nobody reads the body of the new one.
+#[tokio::test(start_paused = true)]
+async fn promise_8_a_response_whose_caller_has_left_is_read_to_its_end() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let origin = tower::service_fn(move |_: http::Request<Empty<Bytes>>| {
+        let call = counted.fetch_add(1, Ordering::Relaxed);
+        async move {
+            sleep(Duration::from_secs(3)).await;
+            let frames = [format!("page {call}"), String::from("!")];
+            let frames = frames.map(|part| Ok::<_, BoxError>(Frame::data(Bytes::from(part))));
+            let response = http::Response::builder().header("cache-control", "max-age=10");
+            Ok::<_, BoxError>(response.body(StreamBody::new(futures::stream::iter(frames)))?)
+        }
+    });
+    let layer = CacheLayer::new(Page::cache("pages").spawn(), Pages::new());
+    let site = layer.soft_timeout(Duration::from_secs(1)).layer(origin);
+    let ask = async || {
+        let response = site.clone().oneshot(get("/", &[])).await.unwrap();
+        let staleness = response.extensions().get::<Staleness>().cloned();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (body, staleness.map(|staleness| staleness.is_fresh()))
+    };
+    assert_eq!(ask().await, ("page 0!".into(), None));
+    pass(20).await;
+    assert_eq!(ask().await, ("page 0!".into(), Some(false)));
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(ask().await, ("page 1!".into(), Some(true)));
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
 }

@@ -186,6 +186,7 @@ pub(crate) fn get(path: &str, headers: &[(&str, &str)]) -> Request<Empty<Bytes>>
 }
 
 /// The wall time so many seconds from now, as HTTP writes it.
+#[expect(clippy::disallowed_methods, reason = "the dates of HTTP are wall time")]
 pub(crate) fn date(seconds: i64) -> String {
     let now = SystemTime::now();
     let shift = Duration::from_secs(seconds.unsigned_abs());

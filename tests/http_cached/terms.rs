@@ -15,9 +15,12 @@ use tower_failover::{
 
 use crate::support::{Site, date, get, pass};
 
+/// Seconds, and how the page is then.
+type Lives<'a> = &'a [(u64, char)];
+
 /// After each of these seconds, what the caller of a failing origin gets: `f`resh, `s`tale or
 /// nothing.
-async fn lives(site: &Site, headers: &[(&str, &str)], expected: &[(u64, char)]) {
+async fn lives(site: &Site, headers: &[(&str, &str)], expected: Lives<'_>) {
     site.cache.invalidate_all();
     site.says(headers);
     let first = site.get("/", &[]).await;
@@ -28,10 +31,10 @@ async fn lives(site: &Site, headers: &[(&str, &str)], expected: &[(u64, char)]) 
         pass(at - passed).await;
         passed = *at;
         let reply = site.ask(get("/", &[])).await.unwrap();
-        let found = match reply.source {
-            Source::Cache { .. } => 'f',
-            Source::Stale { .. } => 's',
-            _ => '-',
+        let found = match reply.staleness {
+            Some(staleness) if staleness.is_fresh() => 'f',
+            Some(_) => 's',
+            None => '-',
         };
         assert_eq!(found, *condition, "{headers:?} after {at} s");
         if found == '-' {
@@ -153,7 +156,7 @@ fn tail(says: &[(&str, &str)]) -> bool {
 #[tokio::test(start_paused = true)]
 async fn promise_5_an_expiry_counts_from_the_date_of_the_response() {
     let site = Site::new(Pages::new());
-    let table: &[(i64, i64, &[(u64, char)])] = &[
+    let table: &[(i64, i64, Lives)] = &[
         (0, 100, &[(90, 'f'), (101, 's')]),
         (-50, 50, &[(40, 'f'), (51, 's')]),
         // The clock of the origin is ahead.
