@@ -256,3 +256,23 @@ async fn promise_8_a_response_whose_caller_has_left_is_read_to_its_end() {
     assert_eq!(ask().await, ("page 1!".into(), Some(true)));
     assert_eq!(calls.load(Ordering::Relaxed), 2);
 }
+
+/// The classifier says that only errors are failures, so the cache is asked to keep them.
+#[tokio::test(start_paused = true)]
+async fn promise_9_a_5xx_is_not_kept_where_it_is_no_failure_either() {
+    let mut asked = 0;
+    for status in 400..600 {
+        let origin = tower::service_fn(move |_: http::Request<Empty<Bytes>>| async move {
+            let response = http::Response::builder().header("cache-control", "max-age=100");
+            Ok::<_, BoxError>(response.status(status).body(Full::<Bytes>::from("answer"))?)
+        });
+        let (cache, _upkeep) = Page::cache("pages").build();
+        let site = FallbackLayer::new(Cached::with(cache.clone(), Pages::new()))
+            .layer(BodyLayer::new().layer(origin));
+        let response = site.oneshot(get("/", &[])).await.unwrap();
+        response.into_body().collect().await.unwrap();
+        asked += 1;
+        assert_eq!(cache.len() == 1, [404, 405, 410, 414].contains(&status), "{status}");
+    }
+    assert_eq!(asked, 200);
+}
