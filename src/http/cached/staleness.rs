@@ -12,8 +12,8 @@ use crate::fallback::{Served, Source};
 /// use tower_failover::http::cached::Staleness;
 ///
 /// fn banner<B>(response: &http::Response<B>) -> Option<String> {
-///     let staleness = response.extensions().get::<Staleness>()?;
-///     staleness.is_stale().then(|| format!("from {} s ago", staleness.age()?.as_secs()).into())?
+///     let staleness = response.extensions().get::<Staleness>().filter(|it| it.is_stale())?;
+///     Some(format!("as it was {} s ago", staleness.age()?.as_secs()))
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
