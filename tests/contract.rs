@@ -249,6 +249,9 @@ impl Future for Pinned {
     }
 }
 
+/// Of a future that holds one in a box, as tower's own do.
+fn is_send<T: Send>(_: &T) {}
+
 fn is_send_sync<T: Send + Sync>(_: &T) {}
 
 fn is_plain<T: Clone + Debug + Send + Sync + Unpin + 'static>(value: &T) {
@@ -273,6 +276,47 @@ where
     answer.unwrap().status()
 }
 
+/// What a layer keeps to that asks of its inner service what a task asks of its futures.
+macro_rules! contract_of_tasks {
+    ($layer:expr, $kind:path) => {
+        #[tokio::test(start_paused = true)]
+        async fn readiness_is_kept_over_a_never_ready_clone() {
+            assert!(keeps_readiness($layer).await);
+        }
+
+        #[tokio::test(start_paused = true)]
+        async fn a_future_that_is_dropped_leaves_nothing_behind() {
+            assert!(drops_cleanly($layer).await);
+        }
+
+        #[tokio::test(start_paused = true)]
+        async fn a_panic_reaches_the_caller_and_breaks_nothing() {
+            survives_panics(|| $layer).await;
+        }
+
+        #[tokio::test(start_paused = true)]
+        async fn layer_service_and_future_are_what_tower_users_expect() {
+            let layer = $layer;
+            is_plain(&layer);
+            let mut service = layer.layer(Picky::new());
+            is_plain(&service);
+            let future = ServiceExt::<()>::ready(&mut service).await.unwrap().call(());
+            $kind(&future);
+            assert!(!format!("{future:?}").is_empty());
+        }
+
+        #[tokio::test(start_paused = true)]
+        async fn it_goes_into_a_box() {
+            let service = || $layer.layer(Picky::new());
+            assert!(answers(&mut BoxService::new(service())).await);
+            assert!(answers(&mut BoxCloneService::new(service())).await);
+            assert!(answers(&mut BoxCloneSyncService::new(service())).await);
+            assert!(answers(&mut BoxLayer::new($layer).layer(Picky::new())).await);
+            assert!(answers(&mut BoxCloneServiceLayer::new($layer).layer(Picky::new())).await);
+        }
+    };
+}
+
 /// `$layer` makes the layer over services of `()`, `$local` over those of `Rc<u32>`, and `$http`
 /// over those of HTTP requests.
 macro_rules! contract {
@@ -280,31 +324,7 @@ macro_rules! contract {
         mod $name {
             use super::*;
 
-            #[tokio::test(start_paused = true)]
-            async fn readiness_is_kept_over_a_never_ready_clone() {
-                assert!(keeps_readiness($layer).await);
-            }
-
-            #[tokio::test(start_paused = true)]
-            async fn a_future_that_is_dropped_leaves_nothing_behind() {
-                assert!(drops_cleanly($layer).await);
-            }
-
-            #[tokio::test(start_paused = true)]
-            async fn a_panic_reaches_the_caller_and_breaks_nothing() {
-                survives_panics(|| $layer).await;
-            }
-
-            #[tokio::test(start_paused = true)]
-            async fn layer_service_and_future_are_what_tower_users_expect() {
-                let layer = $layer;
-                is_plain(&layer);
-                let mut service = layer.layer(Picky::new());
-                is_plain(&service);
-                let future = ServiceExt::<()>::ready(&mut service).await.unwrap().call(());
-                is_send_sync(&future);
-                assert!(!format!("{future:?}").is_empty());
-            }
+            contract_of_tasks!($layer, is_send_sync);
 
             #[tokio::test(start_paused = true)]
             async fn an_inner_service_that_is_not_send_works() {
@@ -312,16 +332,6 @@ macro_rules! contract {
                 let mut service = $local.layer(Local(calls.clone()));
                 let answer = service.ready().await.unwrap().call(Rc::new(7)).await.unwrap();
                 assert_eq!((*answer, calls.get()), (7, 1));
-            }
-
-            #[tokio::test(start_paused = true)]
-            async fn it_goes_into_a_box() {
-                let service = || $layer.layer(Picky::new());
-                assert!(answers(&mut BoxService::new(service())).await);
-                assert!(answers(&mut BoxCloneService::new(service())).await);
-                assert!(answers(&mut BoxCloneSyncService::new(service())).await);
-                assert!(answers(&mut BoxLayer::new($layer).layer(Picky::new())).await);
-                assert!(answers(&mut BoxCloneServiceLayer::new($layer).layer(Picky::new())).await);
             }
 
             #[tokio::test(start_paused = true)]
@@ -414,6 +424,46 @@ contract!(
     FallbackLayer::new(Value::with(teapot)).inner_within(FOREVER)
 );
 contract!(budget, BudgetLayer::new(FOREVER), BudgetLayer::new(FOREVER), BudgetLayer::new(FOREVER));
+
+/// Calls that are shared go from task to task.
+mod shared {
+    use tower_failover::fallback::cached::{ByKey, Cache, Cached, CoalesceLayer};
+
+    use super::*;
+
+    type Key = fn(&()) -> Option<u8>;
+
+    /// Keeps nothing of requests without a key, and of others everything.
+    const KEYS: [Key; 2] = [|()| None, |()| Some(1)];
+
+    fn cached(key: Key) -> Cached<ByKey<Key, u8, &'static str>> {
+        Cached::new(Cache::builder("contract").build().0, key)
+    }
+
+    mod coalesce_without_a_key {
+        use super::*;
+
+        contract_of_tasks!(CoalesceLayer::new(cached(KEYS[0])), is_send);
+    }
+
+    mod coalesce {
+        use super::*;
+
+        contract_of_tasks!(CoalesceLayer::new(cached(KEYS[1])), is_send);
+    }
+
+    mod cached_over_coalesce {
+        use super::*;
+
+        contract_of_tasks!(
+            {
+                let cached = cached(KEYS[1]);
+                (FallbackLayer::<_, BoxError>::new(cached.clone()), CoalesceLayer::new(cached))
+            },
+            is_send
+        );
+    }
+}
 
 /// HTTP under and over a layer, for services that know nothing of it.
 mod over_http {
