@@ -314,15 +314,15 @@ fn promise_6_a_key_may_call_back_into_the_cache_when_it_is_dropped() {
             });
             Handle { number, _touchy: Arc::new(touchy) }
         };
-        for round in 0..600 {
+        for round in 0..6_000 {
             cache.insert(key(round % 7), round, terms());
             cache.insert(key(round % 7), round, terms());
             cache.invalidate(&key(round % 5));
         }
         cache.invalidate_all();
         assert!(cache.is_empty() || cache.len() == 1);
-        // The latest invalidations are remembered, and all but the last 256 are by key.
-        assert!(dropped.load(Ordering::Relaxed) >= 3 * 600 - 256);
+        // The latest invalidations are remembered, and all but the last 4,096 are by key.
+        assert!(dropped.load(Ordering::Relaxed) >= 3 * 6_000 - 4_096);
     });
 }
 

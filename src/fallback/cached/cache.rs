@@ -106,8 +106,10 @@ where
 
     /// Forgets what is under this key.
     ///
-    /// A call that began before this returns does not get its answer kept. The same holds for all
-    /// ways to invalidate.
+    /// A call that began before does not get its answer kept, so what is invalidated has to have
+    /// changed at the backend already. The same holds for all ways to invalidate.
+    ///
+    /// A call during which more than 4,096 invalidations come does not get its answer kept either.
     pub fn invalidate(&self, key: &K) {
         self.shelf().invalidate(Invalidation::Key(key.clone()));
     }
@@ -119,7 +121,9 @@ where
 
     /// Forgets what this function is true of. Looks at every entry, outside of any lock.
     ///
-    /// The function is kept for a while, to judge the answers of calls that are on their way.
+    /// The function is kept until 4,096 more invalidations have come, to judge the answers of calls
+    /// that are on their way: a clone of the cache in it keeps the cache alive. If it panics, so does
+    /// this, and so do the calls whose answers it judges; those are not kept.
     pub fn invalidate_if(&self, hits: impl Fn(&K, &V) -> bool + Send + Sync + 'static) {
         self.shelf().invalidate(Invalidation::If(Arc::new(hits)));
     }

@@ -31,7 +31,7 @@ pub(super) enum News<K, V> {
 }
 
 /// A call during which more than these came does not get its answer kept.
-const MOST: usize = 256;
+const MOST: usize = 4_096;
 
 impl<K, V> Invalidations<K, V> {
     pub(super) const fn new() -> Self {

@@ -75,7 +75,7 @@ async fn promise_7_the_first_caller_past_the_mark_has_it_renewed_once_and_waits_
     for served in join_all((0..100).map(|_| ask(&stack, 1))).await {
         assert!(matches!(served.unwrap().source(), Source::Cache { .. }));
     }
-    assert_eq!((began.elapsed(), counts.calls()), (0 * SECOND, 2));
+    assert_eq!((began.elapsed(), counts.calls()), (Duration::ZERO, 2));
     sleep(SECOND + 5 * MILLI).await;
     let served = ask(&stack, 1).await.unwrap();
     assert_eq!(served.into_inner(), 2, "the newer one");
@@ -109,7 +109,7 @@ async fn promise_7_after_a_failed_refresh_the_source_is_left_alone_longer_and_lo
 async fn promise_7_a_success_ends_that_the_source_is_left_alone() {
     let (counts, is_down) = (Counts::default(), Arc::new(AtomicBool::new(true)));
     let (stack, cache, told) = switched(&counts, &is_down, doubling());
-    let stale = || cache.insert(1, 0, terms().fresh_for(0 * SECOND));
+    let stale = || cache.insert(1, 0, terms().fresh_for(Duration::ZERO));
     stale();
     for wait in [1, 2, 4] {
         ask(&stack, 1).await.unwrap();
@@ -129,7 +129,7 @@ async fn promise_7_a_source_is_left_alone_for_one_key_only() {
     let (counts, is_down) = (Counts::default(), Arc::new(AtomicBool::new(true)));
     let (stack, cache, _) = switched(&counts, &is_down, doubling());
     for key in 0..10 {
-        cache.insert(key, 0, terms().fresh_for(0 * SECOND));
+        cache.insert(key, 0, terms().fresh_for(Duration::ZERO));
     }
     for round in 1..=3 {
         for key in 0..5 {
@@ -149,7 +149,7 @@ async fn promise_7_the_time_a_source_is_left_alone_is_jittered() {
     let backoff = Backoff::fixed(10 * SECOND).jitter(Ratio::percent(50));
     let (stack, cache, told) = switched(&counts, &is_down, backoff);
     for key in 0..200 {
-        cache.insert(key, 0, terms().fresh_for(0 * SECOND));
+        cache.insert(key, 0, terms().fresh_for(Duration::ZERO));
     }
     join_all((0..200).map(|key| ask(&stack, key))).await;
     let waits = told.lock().unwrap().clone();
@@ -181,7 +181,7 @@ async fn promise_7_nothing_is_renewed_ahead_while_the_source_is_left_alone() {
 async fn promise_7_one_who_just_missed_the_failure_leaves_the_source_alone_too() {
     let (counts, is_down) = (Counts::default(), Arc::new(AtomicBool::new(true)));
     let (stack, cache, _) = switched(&counts, &is_down, doubling());
-    cache.insert(1, 0, terms().fresh_for(0 * SECOND));
+    cache.insert(1, 0, terms().fresh_for(Duration::ZERO));
     for served in join_all((0..100).map(|_| ask(&stack, 1))).await {
         assert!(matches!(served.unwrap().source(), Source::Stale { .. }));
     }
@@ -211,7 +211,7 @@ async fn promise_7_an_observer_that_uses_the_cache_or_panics_harms_nothing() {
         let inner = origin(&counts, |_, _: u64| async { Err::<usize, _>(BoxError::from("down")) });
         let cached = by_number(&cache);
         let stack = stack(&cached, CoalesceLayer::new(cached.clone()), inner);
-        cache.insert(1, 0, terms().fresh_for(0 * SECOND));
+        cache.insert(1, 0, terms().fresh_for(Duration::ZERO));
         let served = ask(&stack, 1).await.unwrap();
         assert!(matches!(served.source(), Source::Stale { .. }));
         assert_eq!((told.load(SeqCst), counts.calls()), (1, 1));
