@@ -50,7 +50,7 @@ async fn promise_7_an_inner_service_that_is_not_ready_delays_nobody_but_the_firs
     let mut busy = Box::pin(ask(&stack, 2));
     assert!(futures::poll!(&mut busy).is_pending());
     assert_eq!(ask(&stack, 1).await.unwrap().into_inner(), 1);
-    assert_eq!(began.elapsed(), Duration::ZERO, "a hit");
+    assert_eq!(began.elapsed(), std::time::Duration::ZERO, "a hit");
     let wait = ask(&stack, 2);
     let third = ask(&stack, 3);
     let ((busy, wait), third) = join(join(busy, wait), third).await;
@@ -94,7 +94,7 @@ async fn promise_7_after_a_loss_a_waiter_is_answered_although_the_service_is_not
     cache.insert(1, 77, super::support::terms());
     let began = Instant::now();
     assert_eq!(wait.await.unwrap().into_inner(), 77);
-    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert_eq!(began.elapsed(), std::time::Duration::ZERO);
     for other in others {
         other.abort();
     }
@@ -165,7 +165,7 @@ async fn promise_7_an_error_of_readiness_is_a_failure_that_all_share() {
     let cached = by_number(&cache);
     let stack = stack(&cached, CoalesceLayer::new(cached.clone()), Broken(counts.clone()));
     assert_eq!(ask(&stack, 1).await.unwrap_err().to_string(), "broken");
-    cache.insert(1, 5, super::support::terms().fresh_for(Duration::ZERO));
+    cache.insert(1, 5, super::support::terms().fresh_for(std::time::Duration::ZERO));
     assert_eq!(ask(&stack, 1).await.unwrap().into_inner(), 5, "the stale answer");
     assert_eq!(counts.calls(), 2);
 }
