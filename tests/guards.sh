@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Takes out one guard after the other, by the patches in `tests/guards`, and sees that a test of its
-# promise fails; or only the patches named as arguments.
+# promise fails; or only the patches named as arguments; or, with `sample`, one of each promise,
+# another one for another commit.
 #
 # The first line of a patch says which promise it breaks, and how, after the name of the tests that
 # hold to it if those are not the circuit breaker's: `# cached promise_5_: how`. It is applied to a
@@ -51,8 +52,32 @@ run() {
     fi
 }
 
+# The first line of a patch, as `TESTS promise_N_`.
+breaks() {
+    [[ $(head -n 1 "$1") =~ ^'# '(([a-z_]+)' ')?('promise_'[0-9]+_)': '. ]] ||
+        fail "$1 does not say in its first line which promise it breaks"
+    echo "${BASH_REMATCH[2]:-circuit_breaker} ${BASH_REMATCH[3]}"
+}
+
+sample() {
+    local patch promise turn
+    local -A of=()
+    turn=$(git rev-parse HEAD)
+    turn=$((16#${turn:0:7}))
+    for patch in tests/guards/*.patch; do
+        promise=$(breaks "$patch")
+        of[$promise]+="$patch "
+    done
+    for promise in "${!of[@]}"; do
+        read -ra of_promise <<<"${of[$promise]}"
+        echo "${of_promise[turn % ${#of_promise[@]}]}"
+    done | sort
+}
+
 patches=(tests/guards/*.patch)
-if (($#)); then
+if [[ ${1:-} == sample ]]; then
+    mapfile -t patches < <(sample)
+elif (($#)); then
     patches=("$@")
 fi
 
@@ -68,11 +93,9 @@ stale=()
 declare -A broken tests_of promise_of
 for patch in "${patches[@]}"; do
     patch_tree --check "$patch" || stale+=("$patch")
-    [[ $(head -n 1 "$patch") =~ ^'# '(([a-z_]+)' ')?'promise_'([0-9]+)'_: '. ]] ||
-        fail "$patch does not say in its first line which promise it breaks"
-    tests=${BASH_REMATCH[2]:-circuit_breaker} number=${BASH_REMATCH[3]}
+    read -r tests promise <<<"$(breaks "$patch")"
     [[ -n ${promises[$tests]:-} ]] || fail "$patch: no promises are known of $tests"
-    broken[$tests $number]=1 tests_of[$patch]=$tests promise_of[$patch]=promise_${number}_
+    broken[$tests $promise]=1 tests_of[$patch]=$tests promise_of[$patch]=$promise
 done
 ((${#stale[@]} == 0)) || fail "the source has moved under ${stale[*]}"
 
@@ -101,10 +124,10 @@ done
 
 echo "guards=${#patches[@]} caught=$caught survived=${#survivors[@]}"
 ((${#survivors[@]} == 0)) || fail "no test of its promise fails with ${survivors[*]}"
-if (($# == 0)); then
+if (($# == 0)) || [[ $1 == sample ]]; then
     for tests in "${!promises[@]}"; do
         for number in ${promises[$tests]}; do
-            [[ -n ${broken[$tests $number]:-} ]] || fail "no patch breaks promise $number of $tests"
+            [[ -n ${broken[$tests promise_${number}_]:-} ]] || fail "no patch breaks promise $number of $tests"
         done
     done
 fi
