@@ -1,7 +1,7 @@
 //! How long callers wait, and what becomes of the call when they do not.
 
 use futures::future::{join, join_all};
-use tokio::time::{Instant, advance, sleep};
+use tokio::time::{Instant, sleep};
 use tower_failover::{
     BoxError,
     fallback::{
@@ -199,33 +199,24 @@ async fn promise_7_when_the_upkeep_is_dropped_those_who_wait_for_its_calls_make_
     let counts = Counts::default();
     let (cache, upkeep) = Cache::builder("test").build();
     let upkeep = tokio::spawn(upkeep);
-    let stack = ten_seconds(&counts, &cache, |layer| layer.hard_timeout(12 * SECOND));
-    let mut first = Box::pin(ask(&stack, 1));
-    assert!(futures::poll!(&mut first).is_pending());
-    advance(5 * SECOND).await;
-    let late: Vec<_> = (0..10)
-        .map(|_| {
-            let stack = stack.clone();
-            tokio::spawn(async move { ask(&stack, 1).await })
-        })
-        .collect();
-    sleep(MILLI).await;
-    // Time passes while he is not polled; then he leaves it to the background.
-    advance(7 * SECOND).await;
-    drop(late.into_iter().map(|task| task.abort()).collect::<Vec<_>>());
-    let _ = first.await;
-    let waiting: Vec<_> = (0..10)
-        .map(|_| {
-            let stack = stack.clone();
-            tokio::spawn(async move { ask(&stack, 2).await })
-        })
-        .collect();
-    sleep(11 * SECOND).await;
-    upkeep.abort();
-    for task in waiting {
-        assert!(task.await.unwrap().is_ok());
-    }
-    assert!(counts.calls() >= 2);
+    let stack = ten_seconds(&counts, &cache, |layer| layer.hard_timeout(6 * SECOND));
+    let early = async {
+        assert!(is_elapsed(ask(&stack, 1).await));
+    };
+    let late = async {
+        sleep(3 * SECOND).await;
+        ask(&stack, 1).await
+    };
+    let stop = async {
+        sleep(7 * SECOND).await;
+        assert_eq!((counts.calls(), counts.running()), (1, 1), "it is in the background");
+        upkeep.abort();
+        sleep(SECOND).await;
+        assert_eq!((counts.calls(), counts.dropped(), counts.running()), (2, 1, 1));
+    };
+    let ((), late, ()) = futures::join!(early, late, stop);
+    assert!(is_elapsed(late), "his time is not longer for that");
+    assert_eq!((counts.calls(), counts.running()), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]
