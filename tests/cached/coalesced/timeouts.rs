@@ -1,5 +1,7 @@
 //! How long callers wait, and what becomes of the call when they do not.
 
+use std::time::Duration;
+
 use futures::future::{join, join_all};
 use tokio::time::{Instant, sleep};
 use tower_failover::{
@@ -36,7 +38,7 @@ where
 
 /// Puts there what is stale at once, for 110 s.
 fn keep_stale(cache: &Cache<u64, usize>, key: u64) {
-    cache.insert(key, 0, terms().fresh_for(std::time::Duration::ZERO).stale_for(110 * SECOND));
+    cache.insert(key, 0, terms().fresh_for(Duration::ZERO).stale_for(110 * SECOND));
 }
 
 fn is_elapsed<T>(answer: Result<T, BoxError>) -> bool {
@@ -102,7 +104,7 @@ async fn promise_7_nobody_waits_for_the_soft_timeout_who_could_have_nothing_stal
     let set =
         |layer: CoalesceLayer<House>| layer.soft_timeout(100 * MILLI).hard_timeout(3 * SECOND);
     let stack = housed(&cache, house, set, inner);
-    cache.insert(1, (0, 1), terms().fresh_for(std::time::Duration::ZERO));
+    cache.insert(1, (0, 1), terms().fresh_for(Duration::ZERO));
     let began = Instant::now();
     let (his, not_his) =
         join(ask(&stack, Ask { key: 1, who: 1 }), ask(&stack, Ask { key: 1, who: 2 })).await;
@@ -122,7 +124,7 @@ async fn promise_7_who_comes_after_the_soft_timeout_of_a_running_call_does_not_w
     for _ in 0..100 {
         assert!(matches!(ask(&stack, 1).await.unwrap().source(), Source::Stale { .. }));
     }
-    assert_eq!((began.elapsed(), counts.calls()), (std::time::Duration::ZERO, 1));
+    assert_eq!((began.elapsed(), counts.calls()), (Duration::ZERO, 1));
 }
 
 #[tokio::test(start_paused = true)]
