@@ -11,6 +11,7 @@ use std::{
 
 use futures::future::join_all;
 use tokio::time::{Instant, advance, sleep};
+use tokio_test::task;
 use tower_failover::{
     BoxError,
     fallback::{Served, cached::CoalesceLayer},
@@ -200,6 +201,29 @@ async fn promise_7_when_the_first_leaves_only_one_of_those_who_wait_is_woken() {
     let polls: Vec<_> = polls.iter().map(|polls| polls.load(SeqCst)).collect();
     assert_eq!(polls.iter().filter(|polls| **polls == 2).count(), 99, "{polls:?}");
     assert_eq!(polls.iter().filter(|polls| **polls == 3).count(), 1, "{polls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_7_one_who_is_woken_to_go_on_and_leaves_instead_wakes_the_next() {
+    let counts = Counts::default();
+    let cached = by_number(&cache());
+    let stack = stack(&cached, CoalesceLayer::new(cached.clone()), slow(&counts));
+    let mut first = Box::pin(ask(&stack, 1));
+    assert!(futures::poll!(&mut first).is_pending());
+    let mut waiters: Vec<_> = (0..100).map(|_| task::spawn(ask(&stack, 1))).collect();
+    for waiter in &mut waiters {
+        assert!(waiter.poll().is_pending());
+    }
+    drop(first);
+    while waiters.len() > 1 {
+        let woken: Vec<_> = waiters.iter().map(task::Spawn::is_woken).collect();
+        assert_eq!(woken.iter().filter(|is_woken| **is_woken).count(), 1);
+        assert!(woken[0], "the one who has waited longest");
+        drop(waiters.remove(0));
+    }
+    assert!(waiters[0].is_woken());
+    assert_eq!(waiters.remove(0).await.unwrap().into_inner(), 1);
+    assert_eq!((counts.calls(), counts.dropped()), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]

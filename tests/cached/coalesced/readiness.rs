@@ -1,5 +1,13 @@
 //! Who does not call the inner service does not wait for it, and keeps no place in it.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
 use futures::future::join;
 use tokio::time::Instant;
 use tower::{
@@ -50,7 +58,7 @@ async fn promise_7_an_inner_service_that_is_not_ready_delays_nobody_but_the_firs
     let mut busy = Box::pin(ask(&stack, 2));
     assert!(futures::poll!(&mut busy).is_pending());
     assert_eq!(ask(&stack, 1).await.unwrap().into_inner(), 1);
-    assert_eq!(began.elapsed(), std::time::Duration::ZERO, "a hit");
+    assert_eq!(began.elapsed(), Duration::ZERO, "a hit");
     let wait = ask(&stack, 2);
     let third = ask(&stack, 3);
     let ((busy, wait), third) = join(join(busy, wait), third).await;
@@ -94,7 +102,7 @@ async fn promise_7_after_a_loss_a_waiter_is_answered_although_the_service_is_not
     cache.insert(1, 77, super::support::terms());
     let began = Instant::now();
     assert_eq!(wait.await.unwrap().into_inner(), 77);
-    assert_eq!(began.elapsed(), std::time::Duration::ZERO);
+    assert_eq!(began.elapsed(), Duration::ZERO);
     for other in others {
         other.abort();
     }
@@ -103,12 +111,12 @@ async fn promise_7_after_a_loss_a_waiter_is_answered_although_the_service_is_not
 #[tokio::test(start_paused = true)]
 async fn promise_7_the_first_caller_waits_on_the_instance_that_was_polled() {
     use std::task::Poll;
-    /// Ready at the third poll of the same instance.
+    /// Ready at the third poll of the same instance; counts those of all.
     #[derive(Debug, Default)]
-    struct Third(u32);
+    struct Third(usize, Arc<AtomicUsize>);
     impl Clone for Third {
         fn clone(&self) -> Self {
-            Self(0)
+            Self(0, self.1.clone())
         }
     }
     impl Service<u64> for Third {
@@ -117,11 +125,12 @@ async fn promise_7_the_first_caller_waits_on_the_instance_that_was_polled() {
         type Future = std::future::Ready<Result<usize, BoxError>>;
         fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), BoxError>> {
             self.0 += 1;
+            self.1.fetch_add(1, SeqCst);
             cx.waker().wake_by_ref();
             if self.0 >= 3 { Poll::Ready(Ok(())) } else { Poll::Pending }
         }
         fn call(&mut self, _: u64) -> Self::Future {
-            std::future::ready(Ok(self.0 as usize))
+            std::future::ready(Ok(self.1.load(SeqCst)))
         }
     }
     let mut service = CoalesceLayer::new(by_number(&cache())).layer(Third::default());
@@ -165,7 +174,7 @@ async fn promise_7_an_error_of_readiness_is_a_failure_that_all_share() {
     let cached = by_number(&cache);
     let stack = stack(&cached, CoalesceLayer::new(cached.clone()), Broken(counts.clone()));
     assert_eq!(ask(&stack, 1).await.unwrap_err().to_string(), "broken");
-    cache.insert(1, 5, super::support::terms().fresh_for(std::time::Duration::ZERO));
+    cache.insert(1, 5, super::support::terms().fresh_for(Duration::ZERO));
     assert_eq!(ask(&stack, 1).await.unwrap().into_inner(), 5, "the stale answer");
     assert_eq!(counts.calls(), 2);
 }

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use futures::{FutureExt, future::join_all};
@@ -76,13 +77,13 @@ async fn promise_7_a_panic_of_the_keeper_on_the_way_to_the_call_leaves_the_key_f
     });
     let inner = origin(&counts, |call, ask: Ask| async move { Ok((call, ask.who)) });
     let stack = housed(&cache, house, |layer| layer, inner);
-    cache.insert(1, (0, 0), terms().fresh_for(std::time::Duration::ZERO));
+    cache.insert(1, (0, 0), terms().fresh_for(Duration::ZERO));
     let one = Ask { key: 1, who: 1 };
     assert!(AssertUnwindSafe(ask(&stack, one)).catch_unwind().await.is_err());
     assert_eq!(looks.load(SeqCst), 2, "it was the second look that panicked");
     let began = Instant::now();
     assert_eq!(ask(&stack, one).await.unwrap().into_inner(), (1, 1));
-    assert_eq!(began.elapsed(), std::time::Duration::ZERO);
+    assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]

@@ -267,7 +267,9 @@ async fn storm(callers: usize, keys: u64, seed: u64) {
             && record.dropped.load(SeqCst) > 0
             && record.panicked.load(SeqCst) > 0
     );
-    assert_eq!(record.together.load(SeqCst), 0, "two calls for a key at the same time");
+    // Who has waited in vain three times makes a call of his own, beside that of the others.
+    let together = record.together.load(SeqCst);
+    assert!(together * 200 <= calls, "{together} of {calls} calls ran beside another of their key");
 
     // What is left goes on in the background, and ends.
     let end = Instant::now() + 5 * SECOND;

@@ -1,7 +1,9 @@
 //! How long callers wait, and what becomes of the call when they do not.
 
+use std::time::Duration;
+
 use futures::future::{join, join_all};
-use tokio::time::{Instant, advance, sleep};
+use tokio::time::{Instant, sleep};
 use tower_failover::{
     BoxError,
     fallback::{
@@ -36,7 +38,7 @@ where
 
 /// Puts there what is stale at once, for 110 s.
 fn keep_stale(cache: &Cache<u64, usize>, key: u64) {
-    cache.insert(key, 0, terms().fresh_for(std::time::Duration::ZERO).stale_for(110 * SECOND));
+    cache.insert(key, 0, terms().fresh_for(Duration::ZERO).stale_for(110 * SECOND));
 }
 
 fn is_elapsed<T>(answer: Result<T, BoxError>) -> bool {
@@ -102,7 +104,7 @@ async fn promise_7_nobody_waits_for_the_soft_timeout_who_could_have_nothing_stal
     let set =
         |layer: CoalesceLayer<House>| layer.soft_timeout(100 * MILLI).hard_timeout(3 * SECOND);
     let stack = housed(&cache, house, set, inner);
-    cache.insert(1, (0, 1), terms().fresh_for(std::time::Duration::ZERO));
+    cache.insert(1, (0, 1), terms().fresh_for(Duration::ZERO));
     let began = Instant::now();
     let (his, not_his) =
         join(ask(&stack, Ask { key: 1, who: 1 }), ask(&stack, Ask { key: 1, who: 2 })).await;
@@ -122,7 +124,7 @@ async fn promise_7_who_comes_after_the_soft_timeout_of_a_running_call_does_not_w
     for _ in 0..100 {
         assert!(matches!(ask(&stack, 1).await.unwrap().source(), Source::Stale { .. }));
     }
-    assert_eq!((began.elapsed(), counts.calls()), (std::time::Duration::ZERO, 1));
+    assert_eq!((began.elapsed(), counts.calls()), (Duration::ZERO, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,33 +201,24 @@ async fn promise_7_when_the_upkeep_is_dropped_those_who_wait_for_its_calls_make_
     let counts = Counts::default();
     let (cache, upkeep) = Cache::builder("test").build();
     let upkeep = tokio::spawn(upkeep);
-    let stack = ten_seconds(&counts, &cache, |layer| layer.hard_timeout(12 * SECOND));
-    let mut first = Box::pin(ask(&stack, 1));
-    assert!(futures::poll!(&mut first).is_pending());
-    advance(5 * SECOND).await;
-    let late: Vec<_> = (0..10)
-        .map(|_| {
-            let stack = stack.clone();
-            tokio::spawn(async move { ask(&stack, 1).await })
-        })
-        .collect();
-    sleep(MILLI).await;
-    // Time passes while he is not polled; then he leaves it to the background.
-    advance(7 * SECOND).await;
-    drop(late.into_iter().map(|task| task.abort()).collect::<Vec<_>>());
-    let _ = first.await;
-    let waiting: Vec<_> = (0..10)
-        .map(|_| {
-            let stack = stack.clone();
-            tokio::spawn(async move { ask(&stack, 2).await })
-        })
-        .collect();
-    sleep(11 * SECOND).await;
-    upkeep.abort();
-    for task in waiting {
-        assert!(task.await.unwrap().is_ok());
-    }
-    assert!(counts.calls() >= 2);
+    let stack = ten_seconds(&counts, &cache, |layer| layer.hard_timeout(6 * SECOND));
+    let early = async {
+        assert!(is_elapsed(ask(&stack, 1).await));
+    };
+    let late = async {
+        sleep(3 * SECOND).await;
+        ask(&stack, 1).await
+    };
+    let stop = async {
+        sleep(7 * SECOND).await;
+        assert_eq!((counts.calls(), counts.running()), (1, 1), "it is in the background");
+        upkeep.abort();
+        sleep(SECOND).await;
+        assert_eq!((counts.calls(), counts.dropped(), counts.running()), (2, 1, 1));
+    };
+    let ((), late, ()) = futures::join!(early, late, stop);
+    assert!(is_elapsed(late), "his time is not longer for that");
+    assert_eq!((counts.calls(), counts.running()), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]
