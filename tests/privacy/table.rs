@@ -100,10 +100,13 @@ impl Table {
         self.world.origin.crowds().disperse(cell.id);
         for (number, (caller, shown)) in seen.iter().enumerate() {
             let is_shared = seen[..number].iter().any(|(_, other)| other.serial == shown.serial);
-            let kind = match Kind::told(shown) {
-                Kind::Origin if leaves && shown.is_first => Kind::HandedOn,
-                Kind::Origin if is_shared => Kind::Coalesced,
-                kind => kind,
+            let told = Kind::told(shown);
+            let kind = if told == Kind::Origin && leaves && shown.is_first {
+                Kind::HandedOn
+            } else if told == Kind::Origin && is_shared {
+                Kind::Coalesced
+            } else {
+                told
             };
             self.see(cell, phase, *caller, shown, kind);
         }
