@@ -24,13 +24,22 @@ pub(crate) enum By {
 impl By {
     pub(crate) const ALL: [Self; 5] =
         [Self::Cookie, Self::SplitCookie, Self::Authorization, Self::Both, Self::Mixed];
+
+    pub(crate) const fn asks_for_heads(self, is_http2: bool) -> bool {
+        match self {
+            Self::Cookie | Self::Both => is_http2,
+            Self::SplitCookie | Self::Authorization => !is_http2,
+            Self::Mixed => false,
+        }
+    }
 }
 
 impl Caller {
+    /// Names of users are of one length, so that nothing but their letters tells them apart.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Alice => "alice",
-            Self::Bob => "bob",
+            Self::Bob => "bobby",
             Self::Nobody => "nobody",
         }
     }

@@ -2,6 +2,20 @@ use http::{HeaderName, Method, header};
 
 use crate::caller::{By, Caller};
 
+const SCENES: [(Timing, [Caller; 3]); 7] = [
+    (Timing::InTurn, [Caller::Alice, Caller::Bob, Caller::Nobody]),
+    (Timing::InTurn, [Caller::Bob, Caller::Nobody, Caller::Alice]),
+    (Timing::InTurn, [Caller::Nobody, Caller::Alice, Caller::Bob]),
+    (Timing::AtOnce, [Caller::Alice, Caller::Bob, Caller::Nobody]),
+    (Timing::AtOnce, [Caller::Nobody, Caller::Bob, Caller::Alice]),
+    (Timing::FirstLeaves, [Caller::Alice, Caller::Bob, Caller::Nobody]),
+    (Timing::FirstLeaves, [Caller::Nobody, Caller::Bob, Caller::Alice]),
+];
+
+fn pairs<A: Copy, B: Copy>(one: &[A], other: &[B]) -> impl Iterator<Item = (A, B)> {
+    one.iter().flat_map(|a| other.iter().map(|b| (*a, *b)))
+}
+
 /// What the origin says of its pages, besides for how long they are fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Says {
@@ -109,26 +123,58 @@ impl Says {
     }
 }
 
+impl Says {
+    /// Whether nothing forbids to keep the page of a caller without credentials.
+    pub(crate) fn may_answer_all(self) -> bool {
+        match self {
+            Self::Nothing
+            | Self::Public
+            | Self::VaryCookie
+            | Self::VaryAuthorization
+            | Self::VaryBoth
+            | Self::PublicVaryBoth
+            | Self::Common => true,
+            Self::VaryAnything
+            | Self::SetCookie
+            | Self::PublicSetCookie
+            | Self::Private
+            | Self::NoStore => false,
+        }
+    }
+
+    /// Whether pages differ by one of these headers, as the origin says.
+    pub(crate) fn varies_by(self, headers: &[(HeaderName, String)]) -> bool {
+        let varies = |name: &HeaderName| match self {
+            Self::VaryCookie => name == header::COOKIE,
+            Self::VaryAuthorization => name == header::AUTHORIZATION,
+            Self::VaryBoth | Self::PublicVaryBoth => true,
+            Self::Nothing
+            | Self::Public
+            | Self::VaryAnything
+            | Self::SetCookie
+            | Self::PublicSetCookie
+            | Self::Private
+            | Self::NoStore
+            | Self::Common => false,
+        };
+        headers.iter().any(|(name, _)| varies(name))
+    }
+}
+
 impl Cell {
-    /// The whole table.
-    pub(crate) fn all() -> Vec<Self> {
-        const ORDERS: [[Caller; 3]; 3] = [
-            [Caller::Alice, Caller::Bob, Caller::Nobody],
-            [Caller::Bob, Caller::Nobody, Caller::Alice],
-            [Caller::Nobody, Caller::Alice, Caller::Bob],
-        ];
+    /// The table for one version of HTTP. Only some callers ask for heads, others in each version.
+    pub(crate) fn all(is_http2: bool) -> Vec<Self> {
         let mut cells = Vec::new();
         for says in Says::ALL {
             for max_age in [0, 600] {
-                for by in By::ALL {
-                    for order in ORDERS {
-                        for timing in [Timing::InTurn, Timing::AtOnce, Timing::FirstLeaves] {
-                            for is_head in [false, true] {
-                                let id = cells.len();
-                                let cell = Self { id, says, max_age, by, order, timing, is_head };
-                                cells.push(cell);
-                            }
-                        }
+                for (by, (timing, order)) in pairs(&By::ALL, &SCENES) {
+                    let mut add = |is_head| {
+                        let id = cells.len();
+                        cells.push(Self { id, says, max_age, by, order, timing, is_head });
+                    };
+                    add(false);
+                    if by.asks_for_heads(is_http2) {
+                        add(true);
                     }
                 }
             }

@@ -2,7 +2,7 @@ use http::Request;
 use tower_failover::http::cached::{Head, Pages};
 
 use crate::{
-    caller::{By, Caller, caller_of},
+    caller::{Caller, caller_of},
     cell::{Cell, Says},
 };
 
@@ -52,10 +52,12 @@ impl Scope {
 
     /// Whether this caller may see this page.
     pub(crate) fn permits(self, cell: &Cell, caller: Caller, user: &str) -> bool {
-        // What nobody in particular was told is for all, if the cache was told that so is all.
+        // What nobody in particular was told is for all, if the cache was told that so is all, and
+        // the origin names no header by which this caller would be another.
         let is_for_all = self == Self::Public
             && user == Caller::Nobody.name()
-            && matches!((cell.says, cell.by), (Says::Nothing, By::Authorization | By::Both));
+            && cell.says.may_answer_all()
+            && !cell.says.varies_by(&caller.credentials(cell.by));
         let is_common = cell.says == Says::Common && user == "everybody";
         user == caller.name() || is_common || is_for_all
     }

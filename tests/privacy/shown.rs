@@ -66,6 +66,10 @@ impl Shown {
         }
     }
 
+    pub(crate) fn has_body_of(&self, user: &str) -> bool {
+        self.text.ends_with(&format!("The page of {user}"))
+    }
+
     /// Whether there is a trace of another user in it.
     pub(crate) fn betrays_another(&self, caller: Caller) -> bool {
         caller.others().any(|other| self.text.contains(other))

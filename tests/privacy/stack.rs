@@ -46,7 +46,11 @@ fn circuit() -> Circuit {
 }
 
 fn client(is_http2: bool) -> Client<HttpConnector, Full<Bytes>> {
-    Client::builder(TokioExecutor::new()).http2_only(is_http2).build_http()
+    Client::builder(TokioExecutor::new())
+        .http2_only(is_http2)
+        // So many callers leave that a connection would be taken for one under attack, and cut.
+        .http2_max_local_error_reset_streams(None)
+        .build_http()
 }
 
 /// A cache around a client, with a circuit breaker below it; and the server that it calls.

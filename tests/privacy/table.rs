@@ -20,7 +20,8 @@ pub(crate) async fn fill(scope: Scope, side: Side) {
     for is_http2 in [false, true] {
         let table =
             Table { world: World::new(scope, side, is_http2).await, tally: RefCell::default() };
-        let cells: Vec<_> = Cell::all().into_iter().filter(|cell| scope.has(cell)).collect();
+        let cells: Vec<_> =
+            Cell::all(is_http2).into_iter().filter(|cell| scope.has(cell)).collect();
         for phase in [Phase::Up, Phase::Failing, Phase::Down] {
             table.world.enter(phase);
             let cells = stream::iter(&cells);
@@ -99,10 +100,13 @@ impl Table {
         self.world.origin.crowds().disperse(cell.id);
         for (number, (caller, shown)) in seen.iter().enumerate() {
             let is_shared = seen[..number].iter().any(|(_, other)| other.serial == shown.serial);
-            let kind = match Kind::told(shown) {
-                Kind::Origin if leaves && shown.is_first => Kind::HandedOn,
-                Kind::Origin if is_shared => Kind::Coalesced,
-                kind => kind,
+            let told = Kind::told(shown);
+            let kind = if told == Kind::Origin && leaves && shown.is_first {
+                Kind::HandedOn
+            } else if told == Kind::Origin && is_shared {
+                Kind::Coalesced
+            } else {
+                told
             };
             self.see(cell, phase, *caller, shown, kind);
         }
@@ -113,10 +117,15 @@ impl Table {
         assert!(!shown.betrays_another(caller), "{}", scene());
         if let Some(user) = &shown.user {
             assert!(self.world.scope.permits(cell, caller, user), "{}", scene());
+            assert!(cell.is_head || shown.has_body_of(user), "{}", scene());
         }
         if phase == Phase::Up {
             assert_eq!(shown.status, Some(StatusCode::OK), "{}", scene());
         }
-        self.tally.borrow_mut().count(phase, kind, caller);
+        let mut tally = self.tally.borrow_mut();
+        tally.count(phase, kind, caller);
+        if cell.is_head {
+            tally.count_head(kind);
+        }
     }
 }

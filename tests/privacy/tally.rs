@@ -16,13 +16,17 @@ pub(crate) enum Kind {
     Refused,
 }
 
-/// How many answers of each kind users and others got.
+/// How many answers of each kind users and others got; and how many heads there are among them.
 #[derive(Debug, Default)]
-pub(crate) struct Tally(BTreeMap<(Phase, Kind, bool), usize>);
+pub(crate) struct Tally(BTreeMap<(Phase, Kind, bool), usize>, BTreeMap<Kind, usize>);
 
 impl Tally {
     pub(crate) fn count(&mut self, phase: Phase, kind: Kind, caller: Caller) {
         *self.0.entry((phase, kind, caller != Caller::Nobody)).or_default() += 1;
+    }
+
+    pub(crate) fn count_head(&mut self, kind: Kind) {
+        *self.1.entry(kind).or_default() += 1;
     }
 
     pub(crate) fn total(&self) -> usize {
@@ -54,6 +58,9 @@ impl Tally {
             let of_users = self.of_users(phase, kind);
             let expects_users = scope != Scope::Anonymous;
             assert_eq!(of_users > 0, expects_users, "{of_users} {kind:?} in {phase:?}: {self:#?}");
+        }
+        for kind in [Kind::Fresh, Kind::Stale, Kind::Coalesced, Kind::HandedOn] {
+            assert!(self.1.contains_key(&kind), "no {kind:?} head: {self:#?}");
         }
         let others = [
             (Phase::Up, Kind::Origin),

@@ -7,6 +7,7 @@ use http_body::Body as _;
 use super::{
     Body, Head, Note, Page, PageKey, Pages, Staleness,
     asked::Asked,
+    body::Copied,
     forwarded::Forwarded,
     headers,
     note::most_stale,
@@ -43,13 +44,20 @@ where
         let blank = self.blank(&note, response, &mut deposit);
         response.extensions_mut().insert(Forwarded { is_kept: blank.is_some() });
         let Some(blank) = blank else { return deposit.refuse() };
-        response.body_mut().copy(self.settings().body_limit, move |copied| {
+        let (is_head, limit) = (note.is_head, self.settings().body_limit);
+        let hand_in = move |copied: Copied| {
             if blank.declared.is_some_and(|length| length != copied.data_len() as u64) {
                 return;
             }
             let terms = blank.verdict.terms(deposit.key().tag(), clock::now() - note.began);
             deposit.store(Page::new(blank.kept, copied), terms);
-        });
+        };
+        // There is no body, although its length may be declared, and nobody has to read it.
+        if is_head {
+            hand_in(Copied::empty());
+        } else {
+            response.body_mut().copy(limit, hand_in);
+        }
     }
 
     fn restore(&self, found: Found<'_, Page>) -> Response<Body<B>> {

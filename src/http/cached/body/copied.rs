@@ -24,6 +24,11 @@ impl Copied {
         Self { data, trailers: trailers.map(Arc::new), len }
     }
 
+    /// No body at all.
+    pub(crate) const fn empty() -> Self {
+        Self { data: Bytes::new(), trailers: None, len: 0 }
+    }
+
     /// The length of the body, without its trailers.
     pub(crate) fn data_len(&self) -> usize {
         self.data.len()
