@@ -14,9 +14,10 @@ use redis::{
     aio::MultiplexedConnection, cmd, pipe,
 };
 use support::{Direction, Flow, Port, Proxy, RedisServer, Scope, wait_for_async};
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 use tower_failover::{
     BoxError, Classify, Outcome,
+    fallback::cached::{Cache, Cached, CoalesceLayer, SharedError},
     redis::{RedisService, Unavailable, Verdict},
 };
 
@@ -497,4 +498,19 @@ fn an_unknown_error_means_unavailable_and_it_may_have_run() {
     assert_eq!(Verdict::of(&*unknown), Verdict::Unavailable);
     assert!(Unavailable::may_have_run(&*unknown));
     assert_eq!(Unavailable.classify(&Err::<(), _>(unknown)), Outcome::Failure);
+}
+
+#[tokio::test]
+async fn an_error_that_several_callers_share_is_judged_as_the_one_it_is() {
+    let cache = Cache::<u8, u8>::builder("shared").build().0;
+    let inner = tower::service_fn(async |_: u8| {
+        let own = RedisError::from((ErrorKind::UnexpectedReturnType, "not a number"));
+        Err::<u8, BoxError>(own.into())
+    });
+    let cached = Cached::new(cache, |key: &u8| Some(*key));
+    let error = CoalesceLayer::new(cached).layer(inner).oneshot(1).await.unwrap_err();
+    assert!(error.is::<SharedError>());
+    assert_eq!(Verdict::of(&*error), Verdict::CallersOwn);
+    assert!(Unavailable::may_have_run(&*error));
+    assert_eq!(Unavailable.classify(&Err::<u8, _>(error)), Outcome::Success);
 }

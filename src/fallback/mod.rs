@@ -130,6 +130,8 @@ mod service;
 mod shape;
 mod source;
 mod strategy;
+#[cfg(feature = "redis")]
+mod unshared;
 mod value;
 mod when_open;
 mod with;
@@ -137,6 +139,8 @@ mod with;
 #[cfg(feature = "retry")]
 #[cfg_attr(docsrs, doc(cfg(feature = "retry")))]
 pub use self::retries::Retries;
+#[cfg(feature = "redis")]
+pub(crate) use self::unshared::unshared;
 pub use self::{
     backup::Backup,
     budget::{Budget, BudgetLayer, Elapsed},

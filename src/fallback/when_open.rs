@@ -1,7 +1,8 @@
 use crate::{BoxError, Classify, Outcome, circuit_breaker::Open};
 
 /// Treats as failure only the refusal of an open circuit: an [`Open`], or an error that has one
-/// among its sources.
+/// among its sources. Where callers share a call, the refusal to renew what is kept
+/// ([`LeftAlone`](super::cached::LeftAlone)) is none.
 ///
 /// A response is a success; any other error is ignored, and goes to the caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -51,31 +51,32 @@ where
         self.joined
     }
 
-    /// What this member is to do now. If it is to wait, `waker` says what wakes him, given what
-    /// did so far.
-    pub(crate) fn turn(&mut self, member: u64, waker: impl FnOnce(Option<W>) -> W) -> Turn<J, R> {
+    /// What this member is to do now; if it is to wait, `waker` wakes him. Returns also what would
+    /// have woken him so far, to be dropped outside of any lock.
+    pub(crate) fn turn(&mut self, member: u64, waker: W) -> (Turn<J, R>, Option<W>) {
         if let Some(result) = &self.result {
-            return Turn::Done(result.clone());
+            return (Turn::Done(result.clone()), Some(waker));
         }
         let before = self.asleep.remove(&member);
         if let Some(work) = self.free.take() {
             self.awake += usize::from(before.is_some());
-            return Turn::Work(work);
+            return (Turn::Work(work), before);
         }
         self.awake -= usize::from(before.is_none());
-        self.asleep.insert(member, waker(before));
-        Turn::Wait
+        self.asleep.insert(member, waker);
+        (Turn::Wait, before)
     }
 
-    /// A member leaves. Returns who is to be woken in his place.
-    pub(crate) fn leave(&mut self, member: u64) -> Option<W> {
+    /// A member leaves. Returns who is to be woken in his place, and what would have woken him.
+    pub(crate) fn leave(&mut self, member: u64) -> (Option<W>, Option<W>) {
         if self.result.is_some() {
-            return None;
+            return (None, None);
         }
-        if self.asleep.remove(&member).is_none() {
+        let before = self.asleep.remove(&member);
+        if before.is_none() {
             self.awake -= 1;
         }
-        if self.free.is_some() { self.next() } else { None }
+        (if self.free.is_some() { self.next() } else { None }, before)
     }
 
     /// Whoever does the work, and is no member any more, gives it back undone.

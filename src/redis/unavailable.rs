@@ -3,7 +3,7 @@ use std::error::Error;
 use redis::{Arg, Cmd, ErrorKind, RedisError, ServerError, ServerErrorKind};
 
 use super::{Disconnected, Verdict, kept::kept, verdict::first_reply};
-use crate::{BoxError, Classify, Outcome, circuit_breaker::Open};
+use crate::{BoxError, Classify, Outcome, circuit_breaker::Open, fallback::unshared};
 
 /// Treats as failures the errors that say the server is not available.
 ///
@@ -39,6 +39,7 @@ impl Unavailable {
     /// in a refusal after it ran the command: its errors cannot be judged.
     #[must_use]
     pub fn may_have_run(error: &(dyn Error + 'static)) -> bool {
+        let error = unshared(error);
         if error.is::<Open>() || error.is::<Disconnected>() {
             return false;
         }
@@ -73,7 +74,7 @@ impl Unavailable {
     /// ```
     #[must_use]
     pub fn command_may_have_run(command: &Cmd, error: &(dyn Error + 'static)) -> bool {
-        let is_reply = || error.downcast_ref().and_then(first_reply).is_some();
+        let is_reply = || unshared(error).downcast_ref().and_then(first_reply).is_some();
         Self::may_have_run(error) || runs_others(command) && is_reply()
     }
 }

@@ -2,6 +2,8 @@ use std::error::Error;
 
 use redis::{ErrorKind, RedisError, ServerError};
 
+use crate::fallback::unshared;
+
 /// What an error says about the server.
 ///
 /// | verdict | errors |
@@ -25,10 +27,10 @@ pub enum Verdict {
 impl Verdict {
     /// Judges a [`RedisError`], or any other error that stands in its place.
     ///
-    /// For a boxed error, pass `&*error`.
+    /// For a boxed error, pass `&*error`. One that several callers share is judged as the one it is.
     #[must_use]
     pub fn of(error: &(dyn Error + 'static)) -> Self {
-        match error.downcast_ref::<RedisError>() {
+        match unshared(error).downcast_ref::<RedisError>() {
             Some(error) => Self::of_redis(error),
             None => Self::Unavailable,
         }

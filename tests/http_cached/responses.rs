@@ -276,3 +276,37 @@ async fn promise_9_a_5xx_is_not_kept_where_it_is_no_failure_either() {
     }
     assert_eq!(asked, 200);
 }
+
+/// One after the other would wait for the next: nobody could be given a copy.
+#[tokio::test(start_paused = true)]
+async fn promise_8_callers_of_a_page_that_is_too_large_do_not_wait_for_each_other_twice() {
+    for declares in [true, false] {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = calls.clone();
+        let origin = tower::service_fn(move |_: http::Request<Empty<Bytes>>| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async move {
+                sleep(Duration::from_secs(1)).await;
+                let part = || Ok::<_, BoxError>(Frame::data(Bytes::from_static(&[b'x'; 60])));
+                let body = StreamBody::new(futures::stream::iter([part(), part()]));
+                let response = http::Response::builder().header("cache-control", "max-age=10");
+                let response =
+                    if declares { response.header("content-length", 120) } else { response };
+                Ok::<_, BoxError>(response.body(body)?)
+            }
+        });
+        let pages = Pages::new().body_limit(100);
+        let site = CacheLayer::new(Page::cache("pages").spawn(), pages).layer(origin);
+        for (expected, made) in [(2, 10), (1, 20)] {
+            let began = tokio::time::Instant::now();
+            let ask = || async {
+                let response = site.clone().oneshot(get("/", &[])).await.unwrap();
+                response.into_body().collect().await.unwrap().to_bytes().len()
+            };
+            let lengths = futures::future::join_all((0..10).map(|_| ask())).await;
+            assert_eq!(lengths, [120; 10]);
+            assert_eq!(began.elapsed(), Duration::from_secs(expected), "declares: {declares}");
+            assert_eq!(calls.load(Ordering::Relaxed), made);
+        }
+    }
+}

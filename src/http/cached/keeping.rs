@@ -7,7 +7,7 @@ use http_body::Body as _;
 use super::{
     Body, Head, Note, Page, PageKey, Pages, Staleness,
     asked::Asked,
-    body::Copied,
+    body::{Copied, TooLarge},
     forwarded::Forwarded,
     headers,
     note::most_stale,
@@ -45,7 +45,8 @@ where
         response.extensions_mut().insert(Forwarded { is_kept: blank.is_some() });
         let Some(blank) = blank else { return deposit.refuse() };
         let (is_head, limit) = (note.is_head, self.settings().body_limit);
-        let hand_in = move |copied: Copied| {
+        let hand_in = move |copied: Result<Copied, TooLarge>| {
+            let Ok(copied) = copied else { return deposit.refuse() };
             if blank.declared.is_some_and(|length| length != copied.data_len() as u64) {
                 return;
             }
@@ -54,7 +55,7 @@ where
         };
         // There is no body, although its length may be declared, and nobody has to read it.
         if is_head {
-            hand_in(Copied::empty());
+            hand_in(Ok(Copied::empty()));
         } else {
             response.body_mut().copy(limit, hand_in);
         }

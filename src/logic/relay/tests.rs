@@ -7,7 +7,7 @@ type Letters = Relay<&'static str, u64, &'static str>;
 fn asleep<const N: usize>(relay: &mut Letters) -> [u64; N] {
     std::array::from_fn(|_| {
         let member = relay.join();
-        assert_eq!(relay.turn(member, |_| member), Turn::Wait);
+        assert_eq!(relay.turn(member, member).0, Turn::Wait);
         member
     })
 }
@@ -17,8 +17,8 @@ fn work_goes_to_the_one_who_has_waited_longest() {
     let mut relay = Letters::new();
     let [first, second] = asleep(&mut relay);
     assert_eq!(relay.hand_over("work"), Handed::Over(Some(first)));
-    assert_eq!(relay.turn(first, |_| first), Turn::Work("work"));
-    assert_eq!(relay.turn(second, |_| second), Turn::Wait);
+    assert_eq!(relay.turn(first, first).0, Turn::Work("work"));
+    assert_eq!(relay.turn(second, second).0, Turn::Wait);
 }
 
 #[test]
@@ -35,9 +35,9 @@ fn one_who_was_woken_and_leaves_wakes_the_next() {
     let mut relay = Letters::new();
     let [first, second, third] = asleep(&mut relay);
     assert_eq!(relay.hand_over("work"), Handed::Over(Some(first)));
-    assert_eq!(relay.leave(second), None, "the first is awake and will take it");
-    assert_eq!(relay.leave(first), Some(third));
-    assert_eq!(relay.leave(third), None);
+    assert_eq!(relay.leave(second).0, None, "the first is awake and will take it");
+    assert_eq!(relay.leave(first).0, Some(third));
+    assert_eq!(relay.leave(third).0, None);
     assert_eq!(relay.orphan(), Some("work"));
 }
 
@@ -47,7 +47,7 @@ fn nobody_is_woken_when_somebody_is_about_to_look() {
     let [_] = asleep(&mut relay);
     let fresh = relay.join();
     assert_eq!(relay.hand_over("work"), Handed::Over(None));
-    assert_eq!(relay.turn(fresh, |_| fresh), Turn::Work("work"));
+    assert_eq!(relay.turn(fresh, fresh).0, Turn::Work("work"));
 }
 
 #[test]
@@ -58,8 +58,8 @@ fn the_first_result_stands_and_wakes_everybody_who_sleeps() {
     assert_eq!(relay.end("two").0.count(), 0);
     assert!(relay.is_over());
     let late = relay.join();
-    assert_eq!(relay.turn(late, |_| late), Turn::Done("one"));
-    assert_eq!(relay.leave(late), None);
+    assert_eq!(relay.turn(late, late).0, Turn::Done("one"));
+    assert_eq!(relay.leave(late).0, None);
 }
 
 #[test]
@@ -72,10 +72,12 @@ fn work_that_is_free_when_it_is_over_comes_back() {
 }
 
 #[test]
-fn a_waker_is_given_what_woke_before() {
+fn what_woke_before_is_handed_back() {
     let mut relay = Letters::new();
     let [member] = asleep(&mut relay);
-    assert_eq!(relay.turn(member, |before| before.expect("it waited before")), Turn::Wait);
+    assert_eq!(relay.turn(member, 7), (Turn::Wait, Some(member)));
+    assert_eq!(relay.turn(member, 8), (Turn::Wait, Some(7)));
+    assert_eq!(relay.leave(member), (None, Some(8)));
 }
 
 /// A step of some task.
@@ -138,7 +140,7 @@ impl Model {
         }
         let member = task.member;
         task.is_woken = false;
-        match self.relay.turn(member, |_| member) {
+        match self.relay.turn(member, member).0 {
             Turn::Work(()) => task.works = true,
             Turn::Wait => {}
             Turn::Done(()) => unreachable!("nobody ends it"),
@@ -161,7 +163,7 @@ impl Model {
             Step::RunAnyway(n) if !self.tasks.is_empty() => self.run(n % self.tasks.len()),
             Step::Leave(n) if !self.tasks.is_empty() => {
                 let task = self.tasks.swap_remove(n % self.tasks.len());
-                let woken = self.relay.leave(task.member);
+                let woken = self.relay.leave(task.member).0;
                 self.wake(woken);
                 if task.works {
                     self.give_back();

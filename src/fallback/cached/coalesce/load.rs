@@ -76,19 +76,19 @@ impl<V> Load<V> {
 
     /// What a member is to do now; if it is to wait, it is woken.
     pub(super) fn turn(&self, member: u64, cx: &Context<'_>) -> Turn<Work, End<V>> {
-        let waker = |before: Option<Waker>| match before {
-            Some(before) if before.will_wake(cx.waker()) => before,
-            Some(_) | None => cx.waker().clone(),
-        };
-        self.relay().turn(member, waker)
+        let waker = cx.waker().clone();
+        let (turn, before) = self.relay().turn(member, waker);
+        drop(before);
+        turn
     }
 
     /// A member leaves. Returns the work if it was to be his, and nobody else waits for it.
     pub(super) fn leave(&self, member: u64) -> Option<Work> {
         let mut relay = self.relay();
-        let woken = relay.leave(member);
+        let (woken, before) = relay.leave(member);
         let orphan = relay.orphan();
         drop(relay);
+        drop(before);
         wake(woken);
         orphan
     }

@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     Copied,
-    copying::{Copying, Next},
+    copying::{Copying, Next, TooLarge},
 };
 
 pin_project! {
@@ -87,9 +87,14 @@ where
 {
     /// Copies what is read from now on, up to this many bytes of data and trailers.
     ///
-    /// `done` is called once, at a clean end, which may be now, and is dropped without being called
-    /// in every other case. A panic in it is caught. Does nothing if there is a copy already.
-    pub(crate) fn copy(&mut self, limit: usize, done: impl FnOnce(Copied) + Send + 'static) {
+    /// `done` is called once: with the copy at a clean end, which may be now, or when the body turns
+    /// out to be too large; in every other case it is dropped without being called. A panic in it
+    /// is caught. Does nothing if there is a copy already.
+    pub(crate) fn copy(
+        &mut self,
+        limit: usize,
+        done: impl FnOnce(Result<Copied, TooLarge>) + Send + 'static,
+    ) {
         match &mut self.state {
             State::Read { body, copying } => {
                 let place = copying.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -133,6 +138,7 @@ where
                         Next::Goes if body.is_end_stream() => copying.end(None),
                         Next::Goes => *place = Some(copying),
                         Next::Ends(trailers) => copying.end(Some(trailers)),
+                        Next::TooLarge => copying.too_large(),
                         Next::Spoilt => {}
                     },
                 }

@@ -15,7 +15,7 @@ pub(super) struct Copying {
     /// What the body said of its length when the copy began.
     declared: SizeHint,
     data: Vec<u8>,
-    done: Box<dyn FnOnce(Copied) + Send>,
+    done: Box<dyn FnOnce(Result<Copied, TooLarge>) + Send>,
 }
 
 /// What a frame means to the copy.
@@ -25,23 +25,30 @@ pub(super) enum Next {
     Goes,
     /// There are trailers, so nothing comes any more.
     Ends(HeaderMap),
+    /// It is longer than a copy may be.
+    TooLarge,
     /// This will not be a copy.
     Spoilt,
 }
 
+/// A body is longer than a copy of it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge;
+
 impl Copying {
-    /// `None` if a body of this length is not copied.
+    /// `None` if a body of this length is not copied, of which `done` is told.
     pub(super) fn new(
         limit: usize,
         declared: SizeHint,
-        done: impl FnOnce(Copied) + Send + 'static,
+        done: impl FnOnce(Result<Copied, TooLarge>) + Send + 'static,
     ) -> Option<Self> {
-        (declared.lower() <= limit as u64).then(|| Self {
-            limit,
-            declared,
-            data: Vec::new(),
-            done: Box::new(done),
-        })
+        let is_too_large = declared.lower() > limit as u64;
+        let copying = Self { limit, declared, data: Vec::new(), done: Box::new(done) };
+        if is_too_large {
+            copying.tell(Err(TooLarge));
+            return None;
+        }
+        Some(copying)
     }
 
     pub(super) fn frame(&mut self, frame: &Frame<Bytes>) -> Next {
@@ -52,12 +59,16 @@ impl Copying {
             Some(trailers) if weight(trailers) <= self.limit - self.data.len() => {
                 owned(trailers).map_or(Next::Spoilt, Next::Ends)
             }
-            Some(_) | None => Next::Spoilt,
+            Some(_) => Next::TooLarge,
+            None => Next::Spoilt,
         }
     }
 
     fn data(&mut self, data: &[u8]) -> Next {
         let most = self.most();
+        if data.len() > self.limit - self.data.len() {
+            return Next::TooLarge;
+        }
         if data.len() > most - self.data.len() {
             return Next::Spoilt;
         }
@@ -79,13 +90,20 @@ impl Copying {
     }
 
     /// The body has ended. Hands the copy in if it is as long as was declared.
-    ///
-    /// What a panic of the receiver's would hit is the reader, who is not concerned: it stops here.
-    pub(super) fn end(self, trailers: Option<HeaderMap>) {
+    pub(super) fn end(mut self, trailers: Option<HeaderMap>) {
         if self.data.len() as u64 >= self.declared.lower() {
-            let copied = Copied::new(self.data, trailers);
-            let _ = catch_unwind(AssertUnwindSafe(|| (self.done)(copied)));
+            let copied = Copied::new(std::mem::take(&mut self.data), trailers);
+            self.tell(Ok(copied));
         }
+    }
+
+    pub(super) fn too_large(self) {
+        self.tell(Err(TooLarge));
+    }
+
+    /// What a panic of the receiver's would hit is the reader, who is not concerned: it stops here.
+    fn tell(self, copied: Result<Copied, TooLarge>) {
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.done)(copied)));
     }
 }
 

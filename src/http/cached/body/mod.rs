@@ -8,5 +8,5 @@ pub mod future;
 mod layer;
 mod service;
 
-pub(crate) use self::copied::Copied;
 pub use self::{body::Body, layer::BodyLayer, service::BodyService};
+pub(crate) use self::{copied::Copied, copying::TooLarge};

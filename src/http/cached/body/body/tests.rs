@@ -125,14 +125,18 @@ where
 #[derive(Clone, Debug, Default)]
 struct Receiver {
     copies: Arc<std::sync::Mutex<Vec<Copied>>>,
+    too_large: Arc<AtomicBool>,
     alive: Arc<()>,
 }
 
 impl Receiver {
-    fn done(&self) -> impl FnOnce(Copied) + Send + 'static + use<> {
-        let Self { copies, alive } = self.clone();
+    fn done(&self) -> impl FnOnce(Result<Copied, TooLarge>) + Send + 'static + use<> {
+        let Self { copies, alive, too_large } = self.clone();
         move |copied| {
-            copies.lock().unwrap().push(copied);
+            match copied {
+                Ok(copied) => copies.lock().unwrap().push(copied),
+                Err(TooLarge) => too_large.store(true, Ordering::SeqCst),
+            }
             drop(alive);
         }
     }
@@ -225,10 +229,11 @@ fn a_copy_is_given_up_when_it_grows_too_large_and_not_when_the_body_ends() {
     poll(&mut body);
     assert!(!receiver.is_dropped());
     poll(&mut body);
-    assert!(receiver.is_dropped());
+    assert!(receiver.is_dropped() && receiver.too_large.load(Ordering::SeqCst));
     assert_eq!(poll(&mut body), Seen::Data("3".into()));
     let (body, receiver) = copied(Script::of([data("1")]).declares(LIMIT as u64 + 1));
     assert!(receiver.is_dropped() && !body.is_copied());
+    assert!(receiver.too_large.load(Ordering::SeqCst));
 }
 
 #[test]

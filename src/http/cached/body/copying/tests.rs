@@ -15,7 +15,7 @@ const KIB: usize = 1024;
 fn copying(limit: usize, declared: SizeHint) -> Option<(Copying, Arc<Mutex<Option<Copied>>>)> {
     let place = Arc::new(Mutex::new(None));
     let done = place.clone();
-    let copying = Copying::new(limit, declared, move |copied| *done.lock().unwrap() = Some(copied));
+    let copying = Copying::new(limit, declared, move |copied| *done.lock().unwrap() = copied.ok());
     copying.map(|copying| (copying, place))
 }
 
