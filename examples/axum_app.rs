@@ -39,11 +39,9 @@ use tower_failover::{
 const OPEN_FOR: Duration = Duration::from_millis(600);
 const STALE_FOR: Duration = Duration::from_secs(1);
 const PHASE: Duration = Duration::from_secs(3);
-const PAUSE: Duration = Duration::from_millis(20);
 
 type Outgoing = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
 
-/// The app: its routes, and its way out.
 fn app(news: Uri, stock: Uri) -> Router {
     let policy = Policy::consecutive(3).open_for(Backoff::fixed(OPEN_FOR));
     let circuit = |name: &'static str| Circuit::builder(name).policy(policy).build();
@@ -127,7 +125,7 @@ async fn main() -> Result<(), BoxError> {
                     println!("  {path}: {kind} {:?}", String::from_utf8_lossy(&text));
                 }
             }
-            sleep(PAUSE).await;
+            sleep(Duration::from_millis(20)).await;
         }
     }
     let each: Vec<_> = counts.iter().map(|(kind, count)| format!("{kind}={count}")).collect();

@@ -41,7 +41,7 @@ fn route(ran: &Arc<AtomicUsize>) -> Router {
     Router::new().route("/", get(handler))
 }
 
-async fn serve(app: Router) -> SocketAddr {
+pub(crate) async fn serve(app: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await });

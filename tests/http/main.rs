@@ -9,6 +9,7 @@ mod allocations;
 mod at_end;
 mod axum_app;
 mod body;
+mod coalesced;
 mod constructors;
 mod end_and_circuit;
 mod end_and_trailers;
