@@ -181,7 +181,7 @@ fn http_cached() {
     let passed = layer("passed").layer(service_fn(page));
     let stale = {
         let (cache, _) = Page::cache("stale").build();
-        FallbackLayer::<_, BoxError>::new(Stale::with(cache, Pages::new()))
+        FallbackLayer::new(Stale::with(cache, Pages::new()))
             .layer(BodyLayer::new().layer(service_fn(page)))
     };
     let costs = measure(&mut [

@@ -458,7 +458,7 @@ mod shared {
         contract_of_tasks!(
             {
                 let cached = cached(KEYS[1]);
-                (FallbackLayer::<_, BoxError>::new(cached.clone()), CoalesceLayer::new(cached))
+                (FallbackLayer::new(cached.clone()), CoalesceLayer::new(cached))
             },
             is_send
         );

@@ -9,14 +9,18 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{Plan, Served, Shape, audience::Audience};
+use super::{IsResult, Plan, Served, Shape, audience::Audience};
 use crate::{Classify, Outcome};
 
 pin_project! {
     /// Waits for the inner service and, if that fails, for a strategy.
-    pub struct ResponseFuture<Fut, P, T, E, C, O> {
+    pub struct ResponseFuture<Fut, P, C, O>
+    where
+        Fut: Future,
+        Fut::Output: IsResult,
+    {
         #[pin]
-        state: State<Fut, T, E>,
+        state: State<Fut>,
         #[pin]
         plan: P,
         classifier: C,
@@ -27,15 +31,22 @@ pin_project! {
 
 pin_project! {
     #[project = StateProj]
-    enum State<Fut, T, E> {
+    enum State<Fut>
+    where
+        Fut: Future,
+        Fut::Output: IsResult,
+    {
         Calling { #[pin] future: Fut },
-        Unready { error: Option<E> },
-        Recovering { failed: Option<Result<T, E>> },
-        Answered { served: Option<Served<T>> },
+        Unready { error: Option<<Fut::Output as IsResult>::Error> },
+        Recovering { failed: Option<Fut::Output> },
+        Answered { served: Option<Served<<Fut::Output as IsResult>::Ok>> },
     }
 }
 
-impl<Fut, P, T, E, C, O> ResponseFuture<Fut, P, T, E, C, O> {
+impl<Fut, P, T, E, C, O> ResponseFuture<Fut, P, C, O>
+where
+    Fut: Future<Output = Result<T, E>>,
+{
     /// The inner service was called.
     #[inline]
     pub(super) fn calling(future: Fut, plan: P, classifier: C, audience: Audience) -> Self {
@@ -53,12 +64,12 @@ impl<Fut, P, T, E, C, O> ResponseFuture<Fut, P, T, E, C, O> {
     }
 
     #[inline]
-    fn new(state: State<Fut, T, E>, plan: P, classifier: C, audience: Audience) -> Self {
+    fn new(state: State<Fut>, plan: P, classifier: C, audience: Audience) -> Self {
         Self { state, plan, classifier, audience, shape: PhantomData }
     }
 }
 
-impl<Fut, P, T, E, C, O> Future for ResponseFuture<Fut, P, T, E, C, O>
+impl<Fut, P, T, E, C, O> Future for ResponseFuture<Fut, P, C, O>
 where
     Fut: Future<Output = Result<T, E>>,
     P: Plan<T, E>,
@@ -109,7 +120,11 @@ where
     }
 }
 
-impl<Fut, P, T, E, C, O> fmt::Debug for ResponseFuture<Fut, P, T, E, C, O> {
+impl<Fut, P, C, O> fmt::Debug for ResponseFuture<Fut, P, C, O>
+where
+    Fut: Future,
+    Fut::Output: IsResult,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }

@@ -4,7 +4,7 @@ use tower_layer::{Identity, Layer, Stack};
 
 use super::{BudgetLayer, Fallback, Marked, Or, OrElapsed, Plain, WhenOpen, audience::Audience};
 use crate::{
-    BoxError, ErrorsAreFailures,
+    ErrorsAreFailures,
     event::{Name, Observer},
 };
 
@@ -13,20 +13,19 @@ use crate::{
 /// | parameter | is | set by |
 /// |---|---|---|
 /// | `F` | the strategy | [`new`](Self::new) |
-/// | `E` | the error of the inner service | inferred from it |
 /// | `C` | which results are failures | [`classify`](Self::classify), [`only_when_open`](Self::only_when_open) |
 /// | `O` | whether answers say where they came from | [`served`](Self::served) |
 /// | `L` | the layers between the fallback and the service | [`inner_within`](Self::inner_within), `after_retries` |
-pub struct FallbackLayer<F, E = BoxError, C = ErrorsAreFailures, O = Plain, L = Identity> {
+pub struct FallbackLayer<F, C = ErrorsAreFailures, O = Plain, L = Identity> {
     strategy: F,
     classifier: C,
     name: Option<Name>,
     audience: Audience,
     below: L,
-    marker: PhantomData<fn() -> (E, O)>,
+    shape: PhantomData<fn() -> O>,
 }
 
-impl<F, E> FallbackLayer<F, E> {
+impl<F> FallbackLayer<F> {
     /// Answers by `strategy` when the inner service fails.
     pub const fn new(strategy: F) -> Self {
         Self {
@@ -35,31 +34,31 @@ impl<F, E> FallbackLayer<F, E> {
             name: None,
             audience: Audience::NOBODY,
             below: Identity::new(),
-            marker: PhantomData,
+            shape: PhantomData,
         }
     }
 }
 
-impl<F, E, O, L> FallbackLayer<F, E, ErrorsAreFailures, O, L> {
+impl<F, O, L> FallbackLayer<F, ErrorsAreFailures, O, L> {
     /// Falls back on results that `classifier` calls a failure. Default: on every error.
     ///
     /// Set it before [`inner_within`](Self::inner_within), which adds to it.
-    pub fn classify<C>(self, classifier: C) -> FallbackLayer<F, E, C, O, L> {
+    pub fn classify<C>(self, classifier: C) -> FallbackLayer<F, C, O, L> {
         self.map(|_| classifier, |below| below)
     }
 
     /// Falls back only when a circuit refused the call; every other result goes to the caller.
     ///
-    /// For services whose error is a [`BoxError`]; the [`Open`](crate::circuit_breaker::Open) may
+    /// For services whose error is a [`BoxError`](crate::BoxError); the [`Open`](crate::circuit_breaker::Open) may
     /// be among its sources.
-    pub fn only_when_open(self) -> FallbackLayer<F, E, WhenOpen, O, L> {
+    pub fn only_when_open(self) -> FallbackLayer<F, WhenOpen, O, L> {
         self.classify(WhenOpen)
     }
 }
 
-impl<F, E, C, O, L> FallbackLayer<F, E, C, O, L> {
+impl<F, C, O, L> FallbackLayer<F, C, O, L> {
     /// Responds with [`Served`](super::Served), which says where the answer came from.
-    pub fn served(self) -> FallbackLayer<F, E, C, Marked, L> {
+    pub fn served(self) -> FallbackLayer<F, C, Marked, L> {
         self.map(|classifier| classifier, |below| below)
     }
 
@@ -73,11 +72,11 @@ impl<F, E, C, O, L> FallbackLayer<F, E, C, O, L> {
     /// The fallback is then always ready itself, and answers when the inner service is not ready
     /// or hangs. A spent budget is a failure whatever the classifier or the mode says. Puts a
     /// [`BudgetLayer`] below the fallback and all that was put there before; the error is a
-    /// [`BoxError`], and an [`Elapsed`](super::Elapsed) if nothing else answered either.
+    /// [`BoxError`](crate::BoxError), and an [`Elapsed`](super::Elapsed) if nothing else answered either.
     pub fn inner_within(
         self,
         budget: Duration,
-    ) -> FallbackLayer<F, E, OrElapsed<C>, O, Stack<BudgetLayer, L>> {
+    ) -> FallbackLayer<F, OrElapsed<C>, O, Stack<BudgetLayer, L>> {
         self.map(OrElapsed::new, |below| Stack::new(BudgetLayer::new(budget), below))
     }
 
@@ -98,21 +97,18 @@ impl<F, E, C, O, L> FallbackLayer<F, E, C, O, L> {
     }
 
     /// Asks `next` when the strategy fails, as `or` of a strategy does.
-    pub fn or<N>(self, next: N) -> FallbackLayer<Or<F, N>, E, C, O, L> {
+    pub fn or<N>(self, next: N) -> FallbackLayer<Or<F, N>, C, O, L> {
         self.map_strategy(|strategy| Or::new(strategy, next))
     }
 
-    pub(crate) fn map_strategy<G>(
-        self,
-        change: impl FnOnce(F) -> G,
-    ) -> FallbackLayer<G, E, C, O, L> {
+    pub(crate) fn map_strategy<G>(self, change: impl FnOnce(F) -> G) -> FallbackLayer<G, C, O, L> {
         FallbackLayer {
             strategy: change(self.strategy),
             classifier: self.classifier,
             name: self.name,
             audience: self.audience,
             below: self.below,
-            marker: PhantomData,
+            shape: PhantomData,
         }
     }
 
@@ -120,25 +116,25 @@ impl<F, E, C, O, L> FallbackLayer<F, E, C, O, L> {
         self,
         classifier: impl FnOnce(C) -> C2,
         below: impl FnOnce(L) -> L2,
-    ) -> FallbackLayer<F, E, C2, O2, L2> {
+    ) -> FallbackLayer<F, C2, O2, L2> {
         FallbackLayer {
             strategy: self.strategy,
             classifier: classifier(self.classifier),
             name: self.name,
             audience: self.audience,
             below: below(self.below),
-            marker: PhantomData,
+            shape: PhantomData,
         }
     }
 }
 
-impl<S, F, E, C, O, L> Layer<S> for FallbackLayer<F, E, C, O, L>
+impl<S, F, C, O, L> Layer<S> for FallbackLayer<F, C, O, L>
 where
     F: Clone,
     C: Clone,
     L: Layer<S>,
 {
-    type Service = Fallback<L::Service, F, E, C, O>;
+    type Service = Fallback<L::Service, F, C, O>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let (strategy, classifier) = (self.strategy.clone(), self.classifier.clone());
@@ -146,7 +142,7 @@ where
     }
 }
 
-impl<F, E, C, O, L> Clone for FallbackLayer<F, E, C, O, L>
+impl<F, C, O, L> Clone for FallbackLayer<F, C, O, L>
 where
     F: Clone,
     C: Clone,
@@ -159,12 +155,12 @@ where
             name: self.name.clone(),
             audience: self.audience.clone(),
             below: self.below.clone(),
-            marker: PhantomData,
+            shape: PhantomData,
         }
     }
 }
 
-impl<F, E, C, O, L> fmt::Debug for FallbackLayer<F, E, C, O, L>
+impl<F, C, O, L> fmt::Debug for FallbackLayer<F, C, O, L>
 where
     F: fmt::Debug,
     L: fmt::Debug,

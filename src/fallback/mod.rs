@@ -118,6 +118,7 @@ mod chain;
 mod failed;
 mod function;
 pub mod future;
+mod is_result;
 mod layer;
 mod marked;
 mod or_elapsed;
@@ -130,6 +131,7 @@ mod service;
 mod shape;
 mod source;
 mod strategy;
+mod unready;
 #[cfg(feature = "redis")]
 mod unshared;
 mod value;
@@ -150,6 +152,7 @@ pub use self::{
         FromAsyncFn, FromAsyncRequestFn, FromFn, FromRequestFn, from_async_fn,
         from_async_request_fn, from_fn, from_request_fn,
     },
+    is_result::IsResult,
     layer::FallbackLayer,
     marked::Marked,
     or_elapsed::OrElapsed,

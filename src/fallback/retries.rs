@@ -136,13 +136,13 @@ impl<C> fmt::Debug for Retries<C> {
     }
 }
 
-impl<F, E, C, O, L> FallbackLayer<F, E, C, O, L> {
+impl<F, C, O, L> FallbackLayer<F, C, O, L> {
     /// Falls back only after the inner service was tried again as `policy` says.
     ///
     /// Puts tower's [`RetryLayer`] below the fallback and all that was put there before: a budget
     /// set by [`inner_within`](Self::inner_within) before this holds for all tries together, one
     /// set after it for each try.
-    pub fn after_retries<P>(self, policy: P) -> FallbackLayer<F, E, C, O, Stack<RetryLayer<P>, L>> {
+    pub fn after_retries<P>(self, policy: P) -> FallbackLayer<F, C, O, Stack<RetryLayer<P>, L>> {
         self.map(|classifier| classifier, |below| Stack::new(RetryLayer::new(policy), below))
     }
 }

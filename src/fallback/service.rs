@@ -7,13 +7,12 @@ use std::{
 
 use tower_service::Service;
 
-use super::{Plan, Shape, Strategy, audience::Audience, future::ResponseFuture};
+use super::{Plan, Shape, Strategy, audience::Audience, future::ResponseFuture, unready::Unready};
 use crate::Classify;
 
 /// Answers by a strategy what the inner service fails to answer.
 ///
-/// Made by a [`FallbackLayer`](super::FallbackLayer). `E` is the error of the inner service, which
-/// is also the error of this one.
+/// Made by a [`FallbackLayer`](super::FallbackLayer). Its error is that of the inner service.
 ///
 /// # Readiness
 ///
@@ -25,18 +24,18 @@ use crate::Classify;
 /// # Cancel safety
 ///
 /// Dropping the future drops the inner call, or the strategy that is at work. Nothing else is kept.
-pub struct Fallback<S, F, E, C, O> {
+pub struct Fallback<S, F, C, O> {
     inner: S,
-    unready: Option<E>,
+    unready: Unready,
     strategy: F,
     classifier: C,
     audience: Audience,
     shape: PhantomData<fn() -> O>,
 }
 
-impl<S, F, E, C, O> Fallback<S, F, E, C, O> {
+impl<S, F, C, O> Fallback<S, F, C, O> {
     pub(super) const fn new(inner: S, strategy: F, classifier: C, audience: Audience) -> Self {
-        Self { inner, unready: None, strategy, classifier, audience, shape: PhantomData }
+        Self { inner, unready: Unready::no(), strategy, classifier, audience, shape: PhantomData }
     }
 
     /// The inner service.
@@ -55,30 +54,30 @@ impl<S, F, E, C, O> Fallback<S, F, E, C, O> {
     }
 }
 
-impl<S, F, E, C, O, Request> Service<Request> for Fallback<S, F, E, C, O>
+impl<S, F, C, O, Request> Service<Request> for Fallback<S, F, C, O>
 where
-    S: Service<Request, Error = E>,
+    S: Service<Request>,
+    S::Error: Send + 'static,
     F: Strategy<Request>,
-    F::Plan: Plan<S::Response, E>,
-    C: Classify<S::Response, E> + Clone,
+    F::Plan: Plan<S::Response, S::Error>,
+    C: Classify<S::Response, S::Error> + Clone,
     O: Shape<S::Response>,
 {
     type Response = O::Response;
-    type Error = E;
-    type Future = ResponseFuture<S::Future, F::Plan, S::Response, E, C, O>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, F::Plan, C, O>;
 
     #[inline]
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        self.unready = None;
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx).map(|ready| {
-            self.unready = ready.err();
+            self.unready.set(ready.err());
             Ok(())
         })
     }
 
     #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
-        let unready = self.unready.take();
+        let unready = self.unready.take::<S::Error>();
         let mut plan = self.strategy.plan(&request);
         let (classifier, audience) = (self.classifier.clone(), self.audience.clone());
         if let Some(served) = plan.answer() {
@@ -98,7 +97,7 @@ where
 }
 
 /// A clone has not been asked whether it is ready.
-impl<S, F, E, C, O> Clone for Fallback<S, F, E, C, O>
+impl<S, F, C, O> Clone for Fallback<S, F, C, O>
 where
     S: Clone,
     F: Clone,
@@ -107,7 +106,7 @@ where
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            unready: None,
+            unready: Unready::no(),
             strategy: self.strategy.clone(),
             classifier: self.classifier.clone(),
             audience: self.audience.clone(),
@@ -116,7 +115,7 @@ where
     }
 }
 
-impl<S, F, E, C, O> fmt::Debug for Fallback<S, F, E, C, O>
+impl<S, F, C, O> fmt::Debug for Fallback<S, F, C, O>
 where
     S: fmt::Debug,
     F: fmt::Debug,
@@ -126,7 +125,7 @@ where
             .field("inner", &self.inner)
             .field("strategy", &self.strategy)
             .field("classifier", &format_args!("{}", type_name::<C>()))
-            .field("unready", &self.unready.is_some())
+            .field("unready", &self.unready)
             .finish_non_exhaustive()
     }
 }

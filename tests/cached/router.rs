@@ -85,7 +85,7 @@ async fn promise_5_a_cache_works_under_router_layer_which_applies_its_layers_ane
     let router = Router::new()
         .route("/a", get(handler.clone()))
         .route("/b", get(handler))
-        .layer(FallbackLayer::<_, Infallible>::new(cached).classify(server_errors));
+        .layer(FallbackLayer::new(cached).classify(server_errors));
 
     let answer = Some(String::from("42"));
     assert_eq!(ask(&router, "/a").await, (StatusCode::OK, answer.clone(), None));

@@ -27,7 +27,7 @@ async fn promise_2_requests_that_cannot_be_cloned_and_futures_that_cannot_be_sen
         let here = Rc::new(request.id);
         async move {
             tokio::task::yield_now().await;
-            Ok::<_, Rc<str>>(here.to_string())
+            Ok::<_, BoxError>(here.to_string())
         }
     });
     let cached = Cached::new(cache.clone(), |request: &Local| Some(request.id)).terms(terms());

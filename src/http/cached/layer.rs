@@ -6,7 +6,7 @@ use tower_layer::Layer;
 
 use super::{Annotate, AnnotateLayer, BodyLayer, BodyService, Page, PageKey, Pages};
 use crate::{
-    Backoff, BoxError, Ratio,
+    Backoff, Ratio,
     event::{Name, Observer},
     fallback::{
         Fallback, FallbackLayer, Marked, Or,
@@ -55,7 +55,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
 {
     annotate: AnnotateLayer,
-    fallback: FallbackLayer<F, BoxError, C, Marked>,
+    fallback: FallbackLayer<F, C, Marked>,
     coalesce: CoalesceLayer<Pages<B>, C>,
 }
 
@@ -166,8 +166,7 @@ where
     F: Clone,
     C: Clone,
 {
-    type Service =
-        Annotate<Fallback<Coalesce<BodyService<S>, Pages<B>, C>, F, BoxError, C, Marked>>;
+    type Service = Annotate<Fallback<Coalesce<BodyService<S>, Pages<B>, C>, F, C, Marked>>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let coalesced = self.coalesce.layer(BodyLayer::new().layer(inner));

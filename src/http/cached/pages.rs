@@ -35,7 +35,7 @@ use crate::event::Name;
 /// # async fn main() {
 /// let cache = Page::cache("pages").spawn();
 /// let pages = Pages::<Full<Bytes>>::new().stale_for(Duration::from_secs(3600));
-/// let layer = FallbackLayer::<_, BoxError>::new(Cached::with(cache, pages)).served();
+/// let layer = FallbackLayer::new(Cached::with(cache, pages)).served();
 /// # let _ = layer;
 /// # }
 /// ```

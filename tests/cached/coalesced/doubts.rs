@@ -124,7 +124,7 @@ async fn promise_7_requests_without_a_key_do_not_wait_for_each_other() {
     let layer = CoalesceLayer::new(cached.clone());
     let inner = super::support::slow(&counts);
     let stack = tower::Layer::layer(
-        &tower_failover::FallbackLayer::<_, tower_failover::BoxError>::new(cached).served(),
+        &tower_failover::FallbackLayer::new(cached).served(),
         tower::Layer::layer(&layer, inner),
     );
     join_all((0..10).map(|_| ask(&stack, 1))).await;

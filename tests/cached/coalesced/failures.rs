@@ -279,7 +279,7 @@ async fn promise_7_a_response_that_is_a_failure_is_shared_if_it_can_be_and_never
         };
         let cached = Cached::with(cache.clone(), house);
         let layer = CoalesceLayer::new(cached.clone()).classify(classify);
-        let stack = FallbackLayer::<_, BoxError>::new(cached)
+        let stack = FallbackLayer::new(cached)
             .classify(classify)
             .served()
             .layer(layer.layer(house_origin(&counts)));

@@ -100,5 +100,5 @@ where
 {
     let cached = Cached::with(cache.clone(), house);
     let layer = set(CoalesceLayer::new(cached.clone()));
-    FallbackLayer::<_, BoxError>::new(cached).served().layer(layer.layer(inner))
+    FallbackLayer::new(cached).served().layer(layer.layer(inner))
 }

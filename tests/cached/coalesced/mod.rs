@@ -50,9 +50,8 @@ async fn ten_thousand_misses_make_one_call_also_when_the_first_leaves() {
             Ok::<_, BoxError>(request * 2)
         }
     });
-    let service = FallbackLayer::<_, BoxError>::new(cached.clone())
-        .served()
-        .layer(CoalesceLayer::new(cached).layer(origin));
+    let service =
+        FallbackLayer::new(cached.clone()).served().layer(CoalesceLayer::new(cached).layer(origin));
     let mut callers: Vec<_> = (0..10_000).map(|_| Box::pin(service.clone().oneshot(21))).collect();
     for caller in &mut callers {
         assert!(futures::poll!(caller).is_pending());
@@ -80,7 +79,7 @@ async fn a_slow_origin_is_covered_by_the_stale_answer_and_its_own_comes_later() 
         }
     });
     let below = CoalesceLayer::new(cached.clone()).soft_timeout(Duration::from_millis(100));
-    let mut service = FallbackLayer::<_, BoxError>::new(cached).served().layer(below.layer(origin));
+    let mut service = FallbackLayer::new(cached).served().layer(below.layer(origin));
     assert_eq!(service.ready().await.unwrap().call(1).await.unwrap().into_inner(), 0);
     tokio::time::advance(20 * SECOND).await;
     let begun = tokio::time::Instant::now();

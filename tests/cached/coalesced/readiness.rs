@@ -192,7 +192,7 @@ async fn promise_7_one_call_for_all_under_router_layer() {
     let cached = by_number(&cache());
     // The layer of a route is applied anew for each request.
     let layer = CoalesceLayer::new(cached.clone());
-    let fallback = tower_failover::FallbackLayer::<_, BoxError>::new(cached);
+    let fallback = tower_failover::FallbackLayer::new(cached);
     let page = tower::layer::layer_fn(move |_: axum::routing::Route| {
         let service = fallback.layer(layer.layer(inner.clone()));
         let service = BoxCloneSyncService::new(service);

@@ -13,7 +13,7 @@ use futures::{FutureExt, future::join_all};
 use tokio::time::{Instant, advance, sleep};
 use tower::Layer;
 use tower_failover::{
-    BoxError, Ratio,
+    Ratio,
     fallback::{
         Elapsed, FallbackLayer, Source,
         cached::{Cache, CoalesceLayer},
@@ -135,8 +135,7 @@ async fn promise_7_a_refresh_whose_answer_is_not_kept_does_not_end_refreshing() 
         })
         .refresh_ahead(Ratio::percent(50));
     let layer = CoalesceLayer::new(cached.clone());
-    let stack =
-        FallbackLayer::<_, BoxError>::new(cached).served().layer(layer.layer(slow(&counts)));
+    let stack = FallbackLayer::new(cached).served().layer(layer.layer(slow(&counts)));
     // The answer of the second call gives way to the first, the third's replaces it.
     for (wait, answer, calls) in [(0, 1, 1), (6, 1, 2), (1, 1, 3), (1, 3, 3)] {
         advance(wait * SECOND + 10 * MILLI).await;

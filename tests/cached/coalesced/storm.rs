@@ -205,7 +205,7 @@ async fn storm(callers: usize, keys: u64, seed: u64) {
     let shown = format!("{:?}", layer.layer(inner.clone()));
     assert!(shown.contains("loads: 0"), "{shown}");
     let below = layer.layer(inner);
-    let stack = FallbackLayer::<_, BoxError>::new(cached).layer(below.clone());
+    let stack = FallbackLayer::new(cached).layer(below.clone());
     let stack = BoxCloneSyncService::new(stack);
 
     let mut random = fastrand::Rng::with_seed(seed);

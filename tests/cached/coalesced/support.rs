@@ -161,7 +161,7 @@ where
         + Sync
         + 'static,
 {
-    FallbackLayer::<_, BoxError>::new(cached.clone()).served().layer(layer.layer(inner))
+    FallbackLayer::new(cached.clone()).served().layer(layer.layer(inner))
 }
 
 pub(crate) type Layered = ByKey<fn(&u64) -> Option<u64>, u64, usize>;

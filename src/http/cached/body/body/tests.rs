@@ -19,7 +19,7 @@ use proptest::{
 };
 
 use super::Body;
-use crate::http::cached::body::{Copied, copied::weight};
+use crate::http::cached::body::{Copied, TooLarge, copied::weight};
 
 #[derive(Clone, Debug)]
 enum Step {
