@@ -5,6 +5,7 @@
 mod bounds;
 mod chain;
 mod coalesced;
+mod economy;
 mod fresh;
 mod invalidation;
 mod keeper;

@@ -1,4 +1,4 @@
-use std::{any::type_name, fmt, hash::Hash, marker::PhantomData};
+use std::{any::type_name, fmt, hash::Hash, marker::PhantomData, sync::Arc};
 
 use super::{ByRequest, Deposit, Found, Keeper, Query, Terms};
 
@@ -6,18 +6,19 @@ use super::{ByRequest, Deposit, Found, Keeper, Query, Terms};
 /// request.
 pub struct ByKey<F, K, T> {
     key: F,
-    terms: Terms,
+    /// Shared, so that a clone costs the same whatever tags they have.
+    terms: Arc<Terms>,
     marker: PhantomData<fn() -> (K, T)>,
 }
 
 impl<F, K, T> ByKey<F, K, T> {
     /// Keeps what has a key by it, under these terms.
-    pub const fn new(key: F, terms: Terms) -> Self {
-        Self { key, terms, marker: PhantomData }
+    pub fn new(key: F, terms: Terms) -> Self {
+        Self { key, terms: Arc::new(terms), marker: PhantomData }
     }
 
     pub(super) fn with_terms(self, terms: Terms) -> Self {
-        Self { terms, ..self }
+        Self { terms: Arc::new(terms), ..self }
     }
 
     pub(super) fn with_terms_by<G, Request>(self, judge: G) -> ByRequest<F, G, Request, K, T> {
@@ -36,7 +37,7 @@ where
     type Note = ();
 
     fn keep(&self, (): (), response: &mut T, deposit: Deposit<K, T>) {
-        deposit.store(response.clone(), self.terms.clone());
+        deposit.store(response.clone(), Terms::clone(&self.terms));
     }
 
     #[inline]
@@ -65,7 +66,7 @@ where
     F: Clone,
 {
     fn clone(&self) -> Self {
-        Self::new(self.key.clone(), self.terms.clone())
+        Self { key: self.key.clone(), terms: self.terms.clone(), marker: PhantomData }
     }
 }
 

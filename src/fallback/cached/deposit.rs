@@ -49,6 +49,9 @@ impl<K, V> Deposit<K, V> {
 
     /// Puts the copy under another key, because the response turned out to answer only some of the
     /// requests that have this one.
+    ///
+    /// An invalidation of that key, while the call runs, is not seen by callers who come to wait for
+    /// the call: prefer tags for keys that responses tell.
     pub fn rekey(&mut self, key: K) {
         self.key = key;
     }

@@ -1,5 +1,5 @@
 use std::{
-    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -28,7 +28,8 @@ pub(crate) struct Entry<V> {
 /// What is known of the attempts to replace an entry by a newer one.
 #[derive(Default)]
 struct Refresh {
-    claimed: AtomicBool,
+    /// Zero if nobody has claimed it.
+    claimed_until: AtomicU64,
     failures: AtomicU32,
     quiet_until: AtomicU64,
 }
@@ -82,12 +83,22 @@ impl<V> Entry<V> {
     pub(super) fn claim_refresh(&self, part: Ratio, now: Moment) -> bool {
         self.freshness.is_over(part, self.loaded_at, now)
             && self.left_alone_for(now).is_none()
-            && !self.refresh.claimed.swap(true, Ordering::Relaxed)
+            && self.claim(now)
+    }
+
+    /// A claim lapses after a while, since a layer in between may have kept the call from being made.
+    fn claim(&self, now: Moment) -> bool {
+        const FOR: Duration = Duration::from_secs(30);
+        let claimed_until = &self.refresh.claimed_until;
+        let held = claimed_until.load(Ordering::Relaxed);
+        let until = (now + FOR).as_nanos();
+        let (ok, failed) = (Ordering::Relaxed, Ordering::Relaxed);
+        now.as_nanos() >= held && claimed_until.compare_exchange(held, until, ok, failed).is_ok()
     }
 
     /// Whether somebody has claimed to see to a newer answer.
     pub(super) fn is_claimed(&self) -> bool {
-        self.refresh.claimed.load(Ordering::Relaxed)
+        self.refresh.claimed_until.load(Ordering::Relaxed) != 0
     }
 
     /// How long the source is to be left alone after it failed to give a newer answer.
@@ -101,12 +112,12 @@ impl<V> Entry<V> {
         let failures = self.refresh.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let wait = backoff.wait(failures, random);
         self.refresh.quiet_until.store((now + wait).as_nanos(), Ordering::Relaxed);
-        self.refresh.claimed.store(false, Ordering::Relaxed);
+        self.refresh.claimed_until.store(0, Ordering::Relaxed);
         wait
     }
 
     /// The attempt to load a newer answer ended without a word about the source.
     pub(super) fn refresh_ended(&self) {
-        self.refresh.claimed.store(false, Ordering::Relaxed);
+        self.refresh.claimed_until.store(0, Ordering::Relaxed);
     }
 }

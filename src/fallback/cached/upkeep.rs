@@ -4,7 +4,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -30,7 +30,7 @@ use tokio::{
 /// Outside a tokio runtime with a timer.
 #[must_use = "without its upkeep a cache loads nothing in the background and is not swept"]
 pub struct Upkeep {
-    orders: UnboundedReceiver<Job>,
+    orders: Orders,
     running: FuturesUnordered<CatchUnwind<AssertUnwindSafe<Job>>>,
     sweep: Box<dyn FnMut() -> Option<()> + Send>,
     every: Duration,
@@ -44,22 +44,35 @@ pub(super) type Job = BoxFuture<'static, ()>;
 pub(super) struct Jobs {
     orders: UnboundedSender<Job>,
     places: Arc<AtomicUsize>,
+    /// Set with the first poll: an upkeep that is only held does nothing.
+    runs: Arc<AtomicBool>,
 }
 
-pub(super) fn jobs(most: usize) -> (Jobs, UnboundedReceiver<Job>) {
+/// The orders, as they reach the upkeep.
+pub(super) struct Orders {
+    received: UnboundedReceiver<Job>,
+    runs: Arc<AtomicBool>,
+}
+
+pub(super) fn jobs(most: usize) -> (Jobs, Orders) {
     let (orders, received) = unbounded_channel();
-    (Jobs { orders, places: Arc::new(AtomicUsize::new(most)) }, received)
+    let (places, runs) = (Arc::new(AtomicUsize::new(most)), Arc::new(AtomicBool::new(false)));
+    (Jobs { orders, places, runs: runs.clone() }, Orders { received, runs })
 }
 
 impl Jobs {
     /// Whether something that is started now is likely to be done.
     pub(super) fn has_place(&self) -> bool {
-        !self.orders.is_closed() && self.places.load(Ordering::Relaxed) > 0
+        self.is_open() && self.places.load(Ordering::Relaxed) > 0
+    }
+
+    fn is_open(&self) -> bool {
+        self.runs.load(Ordering::Relaxed) && !self.orders.is_closed()
     }
 
     /// Has this done, unless there is no place for it, or nobody to do it.
     pub(super) fn start(&self, job: Job) -> Result<(), Job> {
-        if self.orders.is_closed() {
+        if !self.is_open() {
             return Err(job);
         }
         let Some(place) = Place::take(&self.places) else {
@@ -92,7 +105,7 @@ impl Drop for Place {
 
 impl Upkeep {
     pub(super) fn new(
-        orders: UnboundedReceiver<Job>,
+        orders: Orders,
         every: Duration,
         sweep: impl FnMut() -> Option<()> + Send + 'static,
     ) -> Self {
@@ -102,7 +115,7 @@ impl Upkeep {
 
     /// Ready when the cache is gone.
     fn poll_orders(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while let Some(job) = ready!(self.orders.poll_recv(cx)) {
+        while let Some(job) = ready!(self.orders.received.poll_recv(cx)) {
             self.running.push(AssertUnwindSafe(job).catch_unwind());
         }
         Poll::Ready(())
@@ -127,6 +140,7 @@ impl Future for Upkeep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.orders.runs.store(true, Ordering::Relaxed);
         if self.poll_orders(cx).is_ready() {
             return Poll::Ready(());
         }
