@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{
     runtime::{Builder, Runtime},
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
     time::sleep,
 };
 use tower_failover::{
@@ -39,9 +39,6 @@ const PAUSE: Duration = Duration::from_millis(8);
 const KEPT_TRANSITIONS: usize = 1 << 14;
 /// Whole pages are no longer fresh after this.
 const FRESH: Duration = Duration::from_millis(1_100);
-/// Longer than callers with a page wait, and shorter than the client does.
-const LATE: Duration = Duration::from_millis(90);
-
 /// Callers who always ask for the same page, so that they wait for each other; the others ask for
 /// any.
 const FIXED: [Option<Kind>; 6] =
@@ -206,8 +203,7 @@ impl Lane {
         sleep(FRESH).await;
         let mut calls = Vec::new();
         for key in Key::all() {
-            let calling = call(self.stack(), self.port, key);
-            calls.push(self.runtime().spawn(calling).await.unwrap());
+            calls.push(self.ask(key).await.unwrap());
         }
         // Only pages that stay for long are left: the number of the others hangs on the second in
         // which they came.
@@ -233,29 +229,53 @@ impl Lane {
 
     /// Takes all the places for work in the background, and sees that each did its work. Says how
     /// many callers did not wait for it, and how many pages are newer.
+    ///
+    /// A round in which calls failed shows nothing: the machine was too busy for them. A call that
+    /// is dropped, since there is no place for it, is no failure.
     async fn loads_in_the_background(&self, ground: &Ground) -> (usize, usize) {
-        let keys: Vec<_> = Key::all().filter(|key| key.kind == Kind::Stale).collect();
-        assert_eq!(keys.len(), PLACES);
-        ground.proxy.set(Direction::ToClient, Flow::Delay(LATE), Scope::All);
-        let ask = |key: &Key| self.runtime().spawn(call(self.stack(), self.port, *key));
-        let asked: Vec<_> = keys.iter().map(ask).collect();
-        let mut stale = Vec::new();
-        for asked in asked {
-            stale.push(asked.await.unwrap());
+        let begun = Instant::now();
+        let mut late = Vec::new();
+        while begun.elapsed() < LONG {
+            late = self.round_of_late_calls(ground).await;
+            let now = self.circuit.snapshot();
+            if now.state == State::Closed && now.consecutive_failures == 0 {
+                break;
+            }
+            late.clear();
+            let alone = Key { kind: Kind::Alone, number: 0, user: 0 };
+            while begun.elapsed() < LONG && !self.ask(alone).await.unwrap().is_primary() {}
         }
-        let late = stale.iter().filter(|call| call.is_stale()).count();
-        holds(LONG, || ground.proxy.established() == 0).await;
         // Now it is seen what is kept.
-        ground.proxy.set(Direction::ToClient, Flow::Pass, Scope::All);
         ground.proxy.accept(Accept::Refuse).await;
         let mut reloaded = 0;
-        for call in stale {
-            let kept = self.runtime().spawn(self::call(self.stack(), self.port, call.key)).await;
+        for late in &late {
+            let kept = self.ask(late.key).await.unwrap();
             let serial = |call: &Call| call.answer().map(|answer| answer.serial);
-            let is_newer = !call.is_stale() || serial(&kept.unwrap()) > serial(&call);
-            reloaded += usize::from(is_newer);
+            reloaded += usize::from(!late.is_stale() || serial(&kept) > serial(late));
         }
-        (late, reloaded)
+        (late.iter().filter(|call| call.is_stale()).count(), reloaded)
+    }
+
+    /// Asks for as many pages as there are places; the answers are held until nobody waits.
+    async fn round_of_late_calls(&self, ground: &Ground) -> Vec<Call> {
+        let keys = || Key::all().filter(|key| key.kind == Kind::Stale);
+        assert_eq!(keys().count(), PLACES);
+        let held = || ground.proxy.counts().held;
+        let before = held();
+        ground.proxy.set(Direction::ToClient, Flow::Hold, Scope::All);
+        let asked: Vec<_> = keys().map(|key| self.ask(key)).collect();
+        let mut calls = Vec::new();
+        for asked in asked {
+            calls.push(asked.await.unwrap());
+        }
+        holds(LONG, || held() >= before + PLACES as u64).await;
+        ground.proxy.set(Direction::ToClient, Flow::Pass, Scope::All);
+        holds(LONG, || ground.proxy.established() == 0).await;
+        calls
+    }
+
+    fn ask(&self, key: Key) -> JoinHandle<Call> {
+        self.runtime().spawn(call(self.stack(), self.port, key))
     }
 
     /// Drops the stack, and says which tasks, sockets and callers are left.
