@@ -26,6 +26,8 @@ pub(crate) struct Rest {
     pub(crate) calls: Vec<Call>,
     pub(crate) tasks: usize,
     pub(crate) sockets: usize,
+    /// Calls that others may wait for.
+    pub(crate) loads: usize,
     pub(crate) entries: usize,
     pub(crate) weight: u64,
 }

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fmt, io::Write, time::Duration};
 
-use tower_failover::circuit_breaker::State;
+use tower_failover::{circuit_breaker::State, event::Transition};
 
 use crate::{
     BUSY, Fault, GRACE,
@@ -27,7 +27,7 @@ pub(crate) enum Guarantee {
     /// G7: what is not of the origin is marked, within its limit, and nobody else's; no part is
     /// served as a whole.
     Honest,
-    /// The circuit closes, and stays closed.
+    /// The circuit opens for as long as it should, closes after it, and stays closed.
     Settled,
     /// The faults, the calls and the answers of all kinds were real.
     Happened,
@@ -149,11 +149,11 @@ impl Report {
             self.judge_call(call);
         }
         let things = |rest: &crate::record::Rest| {
-            [rest.tasks, rest.sockets, rest.entries, rest.weight as usize]
+            [rest.tasks, rest.sockets, rest.loads, rest.entries, rest.weight as usize]
         };
-        self.unless(things(before) == things(after), Guarantee::NoLeak, || {
+        self.unless(things(before) == things(after) && after.loads == 0, Guarantee::NoLeak, || {
             format!(
-                "tasks, sockets, entries, weight: {:?} before, {:?} after",
+                "tasks, sockets, loads, entries, weight: {:?} before, {:?} after",
                 things(before),
                 things(after)
             )
@@ -173,6 +173,12 @@ impl Report {
         self.unless(is_calm, Guarantee::Settled, || {
             let last = record.transitions.last();
             format!("{} more transitions after {last:?}", record.transitions_at_rest)
+        });
+        let asked_for = if fault == Fault::Unavailable { fault.goes_on_for() } else { OPEN_FOR };
+        let openings = record.transitions.iter().filter(|it| is_opening(it));
+        let is_heeded = openings.clone().any(|it| it.lasts_for() >= Some(asked_for));
+        self.unless(is_heeded || openings.count() == 0, Guarantee::Settled, || {
+            format!("never open for {asked_for:?}")
         });
         let (opened, cycles) = (opened(record), record.cycles.len());
         self.unless(opened >= cycles || !fault.opens(), Guarantee::Happened, || {
@@ -256,8 +262,11 @@ fn what(call: &Call) -> &'static str {
 }
 
 fn opened(record: &Record) -> usize {
-    let opened = |from, to| from == State::Closed && to == State::Open;
-    record.transitions.iter().filter(|it| opened(it.from(), it.to())).count()
+    record.transitions.iter().filter(|it| is_opening(it)).count()
+}
+
+fn is_opening(transition: &Transition) -> bool {
+    transition.from() == State::Closed && transition.to() == State::Open
 }
 
 fn middle_and_worst(middle: Duration, worst: Duration) -> String {

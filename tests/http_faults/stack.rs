@@ -36,10 +36,28 @@ pub(crate) const CIRCUIT: Policy =
 
 pub(crate) type Stack = BoxCloneSyncService<Request<Full<Bytes>>, Response<Body>, BoxError>;
 
+/// A stack, and what may be looked at of it.
+pub(crate) struct Stacked {
+    pub(crate) stack: Stack,
+    pub(crate) cache: Cache<PageKey, Page>,
+    /// What it is made of, printed.
+    pub(crate) shown: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+impl Stacked {
+    /// How many calls are in the table of those that others may wait for.
+    pub(crate) fn loads(&self) -> usize {
+        let shown = (self.shown)();
+        let (_, loads) = shown.split_once("loads: ").expect("a table");
+        let digits = loads.find(|c: char| !c.is_ascii_digit()).unwrap_or(loads.len());
+        loads[..digits].parse().expect("a number")
+    }
+}
+
 /// A cache over a circuit breaker over a timeout over a client that keeps its connections.
 ///
 /// To be called in the runtime that it is to use.
-pub(crate) fn stack(circuit: Circuit) -> (Stack, Cache<PageKey, Page>) {
+pub(crate) fn stack(circuit: Circuit) -> Stacked {
     let cache = Page::cache("pages").background_loads(PLACES).spawn();
     let who = |head: &Head<'_>| head.headers().get("x-user")?.to_str().ok().map(str::to_owned);
     let client = Client::builder(TokioExecutor::new())
@@ -57,6 +75,8 @@ pub(crate) fn stack(circuit: Circuit) -> (Stack, Cache<PageKey, Page>) {
         .layer(CircuitBreakerLayer::for_http(circuit))
         .timeout(ATTEMPT)
         .service(client);
+    let seen = service.clone();
     let service = service.map_response(|response| response.map(Body::new));
-    (BoxCloneSyncService::new(service), cache)
+    let shown = Box::new(move || format!("{seen:?}"));
+    Stacked { stack: BoxCloneSyncService::new(service), cache, shown }
 }

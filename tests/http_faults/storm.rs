@@ -16,8 +16,6 @@ use tokio::{
 use tower_failover::{
     circuit_breaker::{Circuit, State},
     event::History,
-    fallback::cached::Cache,
-    http::cached::{Page, PageKey},
 };
 
 use crate::{
@@ -28,7 +26,7 @@ use crate::{
     record::{Cycle, Record, Rest, Span},
     report::Report,
     sockets::connected_to,
-    stack::{CIRCUIT, PLACES, SOFT, Stack, stack},
+    stack::{CIRCUIT, PLACES, SOFT, Stack, Stacked, stack},
     support::{Accept, Direction, Flow, Scope},
 };
 
@@ -115,8 +113,7 @@ async fn cycle(fault: Fault, ground: &mut Ground) -> Cycle {
 /// One stack and its callers, on a runtime of their own: what is left of them is theirs.
 struct Lane {
     runtime: Option<Runtime>,
-    stack: Option<Stack>,
-    cache: Option<Cache<PageKey, Page>>,
+    stacked: Option<Stacked>,
     circuit: Circuit,
     history: History,
     calls: Arc<Mutex<Vec<Call>>>,
@@ -131,11 +128,10 @@ impl Lane {
         let history = History::new(KEPT_TRANSITIONS);
         let circuit = Circuit::builder("origin").policy(CIRCUIT).observe(history.clone()).build();
         let handle = circuit.clone();
-        let (stack, cache) = runtime.spawn(async { stack(handle) }).await.unwrap();
+        let stacked = runtime.spawn(async { stack(handle) }).await.unwrap();
         Self {
             runtime: Some(runtime),
-            stack: Some(stack),
-            cache: Some(cache),
+            stacked: Some(stacked),
             circuit,
             history,
             calls: Arc::default(),
@@ -149,8 +145,12 @@ impl Lane {
         self.runtime.as_ref().expect("the lane is not over")
     }
 
+    fn stacked(&self) -> &Stacked {
+        self.stacked.as_ref().expect("the lane is not over")
+    }
+
     fn stack(&self) -> Stack {
-        self.stack.clone().expect("the lane is not over")
+        self.stacked().stack.clone()
     }
 
     fn call(&mut self, random: &mut fastrand::Rng) {
@@ -208,7 +208,7 @@ impl Lane {
         // Only pages that stay for long are left: the number of the others hangs on the second in
         // which they came.
         sleep(FRESH).await;
-        let cache = self.cache.as_ref().expect("the lane is not over");
+        let cache = &self.stacked().cache;
         cache.sweep();
         let metrics = self.runtime().metrics();
         let most = before.map_or(usize::MAX, |before| before.tasks);
@@ -222,6 +222,7 @@ impl Lane {
             calls,
             tasks: metrics.num_alive_tasks(),
             sockets: self.sockets(),
+            loads: self.stacked().loads(),
             entries: cache.len(),
             weight: cache.weight(),
         }
@@ -282,7 +283,7 @@ impl Lane {
     async fn end(&mut self) -> (usize, usize, usize) {
         let hanging = self.callers.len();
         self.callers.abort_all();
-        (self.stack, self.cache) = (None, None);
+        self.stacked = None;
         let runtime = self.runtime.take().expect("a lane ends once");
         let metrics = runtime.metrics();
         holds(LONG, || metrics.num_alive_tasks() == 0 && self.sockets() == 0).await;
