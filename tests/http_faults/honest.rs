@@ -38,6 +38,8 @@ pub(crate) fn judge(call: &Call) -> Option<&'static str> {
         (at(call.began).saturating_sub(answer.at), at(call.head).saturating_sub(answer.at));
     if !how {
         Some("`Cache-Status` says something else")
+    } else if told.cache_status.starts_with("pages; hit") && age >= kind.fresh_for() {
+        Some("told to be fresh")
     } else if answer.key != call.key {
         Some("another's page")
     } else if kind == Kind::Alone || told.is_stale && !kind.may_be_stale() {

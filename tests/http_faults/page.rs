@@ -32,6 +32,13 @@ impl Kind {
         }
     }
 
+    pub(crate) const fn fresh_for(self) -> Duration {
+        match self {
+            Self::Fresh | Self::Must => Duration::from_secs(1),
+            Self::Stale | Self::Short | Self::Alone => Duration::ZERO,
+        }
+    }
+
     /// How old a page may be that is served: its fresh and its stale time.
     pub(crate) const fn limit(self) -> Duration {
         match self {
