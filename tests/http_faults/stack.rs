@@ -1,4 +1,10 @@
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -12,6 +18,7 @@ use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 use tower_failover::{
     Backoff, BoxError,
     circuit_breaker::{Circuit, CircuitBreakerLayer, Policy},
+    event::Event,
     fallback::cached::Cache,
     http::cached::{CacheLayer, Head, Page, PageKey, Pages},
 };
@@ -40,6 +47,8 @@ pub(crate) type Stack = BoxCloneSyncService<Request<Full<Bytes>>, Response<Body>
 pub(crate) struct Stacked {
     pub(crate) stack: Stack,
     pub(crate) cache: Cache<PageKey, Page>,
+    /// How many calls failed that were to renew a page.
+    pub(crate) failed: Arc<AtomicUsize>,
     /// What it is made of, printed.
     pub(crate) shown: Box<dyn Fn() -> String + Send + Sync>,
 }
@@ -58,7 +67,14 @@ impl Stacked {
 ///
 /// To be called in the runtime that it is to use.
 pub(crate) fn stack(circuit: Circuit) -> Stacked {
-    let cache = Page::cache("pages").background_loads(PLACES).spawn();
+    let failed = Arc::<AtomicUsize>::default();
+    let count = failed.clone();
+    let observer = move |event: &Event<'_>| {
+        if let Event::RefreshFailed { .. } = event {
+            count.fetch_add(1, SeqCst);
+        }
+    };
+    let cache = Page::cache("pages").background_loads(PLACES).observe(observer).spawn();
     let who = |head: &Head<'_>| head.headers().get("x-user")?.to_str().ok().map(str::to_owned);
     let client = Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
@@ -78,5 +94,5 @@ pub(crate) fn stack(circuit: Circuit) -> Stacked {
     let seen = service.clone();
     let service = service.map_response(|response| response.map(Body::new));
     let shown = Box::new(move || format!("{seen:?}"));
-    Stacked { stack: BoxCloneSyncService::new(service), cache, shown }
+    Stacked { stack: BoxCloneSyncService::new(service), cache, failed, shown }
 }

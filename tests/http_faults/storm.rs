@@ -235,14 +235,14 @@ impl Lane {
     /// is dropped, since there is no place for it, is no failure.
     async fn loads_in_the_background(&self, ground: &Ground) -> (usize, usize) {
         let begun = Instant::now();
+        let failed = || self.stacked().failed.load(SeqCst);
         let mut late = Vec::new();
         while begun.elapsed() < LONG {
+            let before = failed();
             late = self.round_of_late_calls(ground).await;
-            let now = self.circuit.snapshot();
-            if now.state == State::Closed && now.consecutive_failures == 0 {
+            if failed() == before {
                 break;
             }
-            late.clear();
             let alone = Key { kind: Kind::Alone, number: 0, user: 0 };
             while begun.elapsed() < LONG && !self.ask(alone).await.unwrap().is_primary() {}
         }
