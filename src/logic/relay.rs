@@ -102,6 +102,13 @@ where
         self.result.is_some()
     }
 
+    /// Has everybody look, who then waits on if there is nothing to do. Returns who is to be woken.
+    pub(crate) fn rouse(&mut self) -> impl Iterator<Item = W> + use<J, W, R> {
+        let asleep = std::mem::take(&mut self.asleep);
+        self.awake += asleep.len();
+        asleep.into_values()
+    }
+
     /// It is over; the first result stands. Returns who is to be woken, and the work, if it is free.
     pub(crate) fn end(&mut self, result: R) -> (impl Iterator<Item = W> + use<J, W, R>, Option<J>) {
         self.result.get_or_insert(result);

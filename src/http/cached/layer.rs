@@ -133,6 +133,17 @@ where
         self.coalesce(|coalesce| coalesce.load_timeout(limit))
     }
 
+    /// Has callers wait this long for the body of another's page, once its head is there:
+    /// [`CoalesceLayer::body_timeout`].
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    #[must_use]
+    pub fn body_timeout(self, limit: Duration) -> Self {
+        self.coalesce(|coalesce| coalesce.body_timeout(limit))
+    }
+
     /// Leaves the origin of a page alone for a while after it failed to renew it:
     /// [`CoalesceLayer::after_failed_refresh`].
     #[must_use]

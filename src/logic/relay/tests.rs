@@ -80,6 +80,17 @@ fn what_woke_before_is_handed_back() {
     assert_eq!(relay.leave(member), (None, Some(8)));
 }
 
+#[test]
+fn who_is_roused_looks_and_sleeps_again() {
+    let mut relay = Letters::new();
+    let members: [u64; 2] = asleep(&mut relay);
+    assert_eq!(relay.rouse().collect::<Vec<_>>(), members);
+    assert_eq!(relay.rouse().count(), 0);
+    assert_eq!(relay.turn(members[0], 7).0, Turn::Wait);
+    assert_eq!(relay.hand_over("work"), Handed::Over(None), "the second is awake");
+    assert_eq!(relay.leave(members[1]).0, Some(7));
+}
+
 /// A step of some task.
 #[derive(Clone, Debug)]
 enum Step {
@@ -91,6 +102,7 @@ enum Step {
     Leave(usize),
     /// The leader leaves.
     Abandon,
+    Rouse,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -100,6 +112,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<usize>().prop_map(Step::RunAnyway),
         3 => any::<usize>().prop_map(Step::Leave),
         1 => Just(Step::Abandon),
+        1 => Just(Step::Rouse),
     ];
     prop::collection::vec(step, 1..80)
 }
@@ -174,6 +187,10 @@ impl Model {
             Step::Abandon if self.leads => {
                 self.leads = false;
                 self.give_back();
+            }
+            Step::Rouse => {
+                let woken: Vec<_> = self.relay.rouse().collect();
+                woken.into_iter().for_each(|member| self.wake(Some(member)));
             }
             Step::RunAnyway(_) | Step::Leave(_) | Step::Abandon => {}
         }

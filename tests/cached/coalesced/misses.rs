@@ -105,7 +105,7 @@ async fn promise_7_when_every_second_waiter_leaves_the_others_are_answered() {
 }
 
 /// Counts how often it is polled.
-struct Polled<F> {
+pub(crate) struct Polled<F> {
     future: Pin<Box<F>>,
     polls: Arc<AtomicUsize>,
 }
@@ -119,7 +119,7 @@ impl<F: Future> Future for Polled<F> {
     }
 }
 
-fn polled<F>(future: F) -> (Polled<F>, Arc<AtomicUsize>) {
+pub(crate) fn polled<F>(future: F) -> (Polled<F>, Arc<AtomicUsize>) {
     let polls = Arc::new(AtomicUsize::new(0));
     (Polled { future: Box::pin(future), polls: polls.clone() }, polls)
 }

@@ -1,5 +1,6 @@
 //! One call for all who want the same answer: promise 7.
 
+mod bodies;
 mod doubts;
 mod failures;
 mod house;

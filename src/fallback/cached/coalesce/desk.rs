@@ -12,7 +12,7 @@ use super::{
     waits::Waits,
 };
 use crate::{
-    BoxError, Classify, Outcome,
+    BoxError, Classify, Outcome, clock,
     fallback::{
         Elapsed,
         cached::{Cache, Keeper},
@@ -60,11 +60,15 @@ where
             match (desk.classifier.classify(&result), result) {
                 (outcome, Err(error)) => Err(ticket.failed(outcome, error)),
                 (Outcome::Success, Ok(mut response)) => {
+                    let load = ticket.load().clone();
                     desk.keeper.keep(note, &mut response, ticket.deposit());
+                    desk.head_came(&load);
                     Ok(response)
                 }
                 (Outcome::Failure, Ok(mut response)) => {
+                    let load = ticket.load().clone();
                     desk.keeper.keep(note, &mut response, ticket.deposit_failed());
+                    desk.head_came(&load);
                     Ok(response)
                 }
                 (Outcome::Ignored, Ok(response)) => {
@@ -99,8 +103,15 @@ where
     }
 
     /// The place of a caller in the load of his key.
-    pub(super) fn sit(&self, key: &Q::Key, now: Moment) -> Seat<Q::Stored> {
-        self.table.sit(key, self.cache.shelf(), now, self.waits.load)
+    pub(super) fn sit(&self, key: &Q::Key, now: Moment, is_covered: bool) -> Seat<Q::Stored> {
+        self.table.sit(key, self.cache.shelf(), now, self.waits.load, is_covered)
+    }
+
+    /// The copy of the response may come with the end of its body, and not soon.
+    fn head_came(&self, load: &Load<Q::Stored>) {
+        if !load.is_over() {
+            load.head_came(clock::now() + self.waits.body);
+        }
     }
 
     /// Finds somebody who goes on with a load: the background, if it is to go on in any case, else

@@ -19,6 +19,7 @@ use crate::{
 /// | [`soft_timeout`](Self::soft_timeout) | none |
 /// | [`hard_timeout`](Self::hard_timeout) | 10 s |
 /// | [`load_timeout`](Self::load_timeout) | 30 s |
+/// | [`body_timeout`](Self::body_timeout) | 1 s |
 /// | [`after_failed_refresh`](Self::after_failed_refresh) | 1 s, doubling to 30 s, less up to half |
 pub struct CoalesceLayer<Q, C = ErrorsAreFailures>
 where
@@ -89,6 +90,23 @@ where
     pub fn load_timeout(mut self, limit: Duration) -> Self {
         assert!(!limit.is_zero(), "a load timeout is above zero");
         self.waits.load = limit;
+        self
+    }
+
+    /// Has callers wait this long for the body of another's response, once its head is there; then
+    /// they make a call of their own.
+    ///
+    /// Copies of responses with bodies come when their first caller has read them, and he may be
+    /// slow. Who could have a stale answer, and waits for the [soft timeout](Self::soft_timeout),
+    /// waits for that.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    #[must_use]
+    pub fn body_timeout(mut self, limit: Duration) -> Self {
+        assert!(!limit.is_zero(), "a body timeout is above zero");
+        self.waits.body = limit;
         self
     }
 

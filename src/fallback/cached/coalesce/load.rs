@@ -1,7 +1,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Waker},
@@ -24,6 +24,8 @@ pub(super) struct Load<V> {
     pub(super) fill: Fill,
     /// From then on nobody joins it.
     until: Moment,
+    /// How long one waits for the body, since the head is there.
+    body_until: OnceLock<Moment>,
     /// Whether it goes on when its last caller has left.
     goes_on: AtomicBool,
     relay: Mutex<Relay<Work, Waker, End<V>>>,
@@ -40,15 +42,15 @@ pub(super) enum End<V> {
     Failed(SharedError),
     /// The answer is for one caller only.
     Refused,
-    /// There was an answer, but no whole copy of it.
+    /// There was an answer, but no whole copy of it, or not in time.
     Lost,
 }
 
 impl<V> Load<V> {
     pub(super) fn new(fill: Fill, within: Duration) -> Self {
         let until = fill.began + within;
-        let goes_on = AtomicBool::new(false);
-        Self { fill, until, goes_on, relay: Mutex::new(Relay::new()) }
+        let (body_until, goes_on) = (OnceLock::new(), AtomicBool::new(false));
+        Self { fill, until, body_until, goes_on, relay: Mutex::new(Relay::new()) }
     }
 
     /// Lets it go on when its last caller has left.
@@ -68,6 +70,27 @@ impl<V> Load<V> {
     /// Whether a caller who comes now may wait for it.
     pub(super) fn is_open(&self, now: Moment) -> bool {
         now < self.until && !self.relay().is_over()
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.relay().is_over()
+    }
+
+    /// Has those who wait look how long they still do. Whoever sleeps later finds it when he looks,
+    /// since it is set before the lock is taken.
+    pub(super) fn head_came(&self, body_until: Moment) {
+        self.body_until.get_or_init(|| body_until);
+        let woken = self.relay().rouse();
+        woken.for_each(Waker::wake);
+    }
+
+    pub(super) fn body_until(&self) -> Option<Moment> {
+        self.body_until.get().copied()
+    }
+
+    /// Whether its body takes longer than one waits for it.
+    pub(super) fn is_late(&self, now: Moment) -> bool {
+        self.body_until().is_some_and(|until| until <= now)
     }
 
     pub(super) fn join(&self) -> u64 {

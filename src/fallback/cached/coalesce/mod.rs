@@ -29,6 +29,12 @@
 //! comes when it has been running for longer than the soft timeout does not wait at all. A call that
 //! takes longer than its [own limit](CoalesceLayer::load_timeout) is dropped.
 //!
+//! *Slow readers.* A copy with a body is complete when the caller who made the call has read it. Those
+//! who wait give him the [body timeout](CoalesceLayer::body_timeout) from the head on; then one of
+//! them calls again, the others wait for that, and who has waited three times in vain makes a call of
+//! his own. So one who does not read costs one more call. Nobody is kept apart for it: else one who
+//! does not read could end the sharing for all. Whoever comes later than that joins a newer call.
+//!
 //! *Refresh ahead.* With [`refresh_ahead`](super::Cached::refresh_ahead) the first caller after that
 //! part of the fresh time has a newer answer loaded in the background.
 //!

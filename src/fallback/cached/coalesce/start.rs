@@ -89,7 +89,7 @@ where
         if desk.table.is_apart(&key, now) {
             return Start::Alone(limit, self.alone(request));
         }
-        match desk.sit(&key, now) {
+        match desk.sit(&key, now, soft.is_some()) {
             Seat::First(load) => {
                 let ticket = desk.ticket(load.clone(), key);
                 // Another load may have ended while this caller was on his way to the table.
@@ -106,7 +106,11 @@ where
             }
             Seat::Next(load) => {
                 let (note, inner) = (desk.keeper.note(&request), self.inner.clone());
-                Start::Next(limit, Next::new(desk, load), Again { note, inner, request })
+                Start::Next(
+                    limit,
+                    Next::new(desk, load, soft.is_some()),
+                    Again { note, inner, request },
+                )
             }
         }
     }
@@ -156,7 +160,7 @@ where
         }
         if !self.desk.cache.jobs().has_place() {
             entry.refresh_ended();
-        } else if let Seat::First(load) = self.desk.sit(&key, now) {
+        } else if let Seat::First(load) = self.desk.sit(&key, now, true) {
             load.go_on();
             let ticket = self.desk.ticket(load.clone(), key);
             drop(self.first(load, ticket, request));

@@ -38,16 +38,21 @@ where
     }
 
     /// A place in the load of this key: of the one under way, or a new one.
+    ///
+    /// Who [is covered](super::next::Next) does not mind that the body is slow.
     pub(super) fn sit(
         &self,
         key: &K,
         shelf: &Shelf<K, V>,
         now: Moment,
         within: Duration,
+        is_covered: bool,
     ) -> Seat<V> {
         match self.loads().entry(key.clone()) {
             Entry::Occupied(held)
-                if held.get().is_open(now) && !shelf.is_doubtful(held.get().fill, key) =>
+                if held.get().is_open(now)
+                    && (is_covered || !held.get().is_late(now))
+                    && !shelf.is_doubtful(held.get().fill, key) =>
             {
                 Seat::Next(held.get().clone())
             }

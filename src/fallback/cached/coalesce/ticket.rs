@@ -33,6 +33,10 @@ where
         self.key.as_ref().expect("taken only when it ends")
     }
 
+    pub(super) const fn load(&self) -> &Arc<Load<Q::Stored>> {
+        &self.load
+    }
+
     /// The place for the copy of the response, which then has the duty.
     pub(super) fn deposit(self) -> Deposit<Q::Key, Q::Stored>
     where

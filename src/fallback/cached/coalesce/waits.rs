@@ -8,6 +8,7 @@ pub(super) struct Waits {
     pub(super) soft: Option<Duration>,
     pub(super) hard: Duration,
     pub(super) load: Duration,
+    pub(super) body: Duration,
     pub(super) after_failure: Backoff,
     /// How long requests go their own way after an answer that was for one caller only.
     pub(super) apart: Duration,
@@ -18,6 +19,7 @@ impl Waits {
         soft: None,
         hard: Duration::from_secs(10),
         load: Duration::from_secs(30),
+        body: Duration::from_secs(1),
         after_failure: Backoff::growing(Duration::from_secs(1), Duration::from_secs(30))
             .jitter(Ratio::percent(50)),
         apart: Duration::from_secs(5),
