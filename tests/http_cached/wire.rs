@@ -155,3 +155,52 @@ async fn promise_8_a_body_whose_stream_was_reset_without_an_error_is_not_kept() 
     }
 }
 
+
+#[tokio::test]
+async fn promise_9_a_page_whose_trailers_are_for_one_caller_is_shown_to_nobody_else() {
+    let names = ["set-cookie", "cache-control", "vary", "age", "proxy-authenticate", "x-sum"];
+    for name in names {
+        let origin = service_fn(move |_| {
+            let trailers = HeaderMap::from_iter([(name.parse().unwrap(), "alice".parse().unwrap())]);
+            let frames = [Frame::data(Bytes::from("page")), Frame::trailers(trailers)];
+            let frames = futures::stream::iter(frames.map(Ok::<_, Infallible>));
+            let page = Response::builder().header("cache-control", "max-age=60");
+            std::future::ready(Ok(page.body(Body::new(StreamBody::new(frames))).unwrap()))
+        });
+        let (address, client) = (serve(kept(origin)).await, client(true));
+        for caller in ["alice", "bob"] {
+            let response = client.request(get(address)).await.unwrap();
+            let is_kept = response.headers()["cache-status"] == STORED;
+            let read = response.into_body().collect().await.unwrap();
+            assert_eq!(is_kept, caller == "bob" && name == "x-sum", "{name}");
+            assert!(name != "x-sum" || read.trailers().unwrap()[name] == "alice");
+            assert_eq!(read.to_bytes(), "page");
+        }
+    }
+}
+
+/// Keeps what this origin answers.
+fn kept<S>(
+    origin: S,
+) -> impl Service<
+    Request<hyper::body::Incoming>,
+    Response = Response<Body>,
+    Error = BoxError,
+    Future: Send,
+> + Clone
++ Send
+where
+    S: Service<
+            Request<hyper::body::Incoming>,
+            Response = Response<Body>,
+            Error = BoxError,
+            Future: Send,
+        > + Clone
+        + Send
+        + 'static,
+{
+    ServiceBuilder::new()
+        .map_response(|it: Response<cached::Body<Body>>| it.map(Body::new))
+        .layer(CacheLayer::new(Page::cache("pages").spawn(), Pages::new()))
+        .service(origin)
+}

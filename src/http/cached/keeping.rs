@@ -48,6 +48,9 @@ where
         let framing = blank.framing;
         let hand_in = move |copied: Result<Copied, TooLarge>| {
             let Ok(copied) = copied else { return deposit.refuse() };
+            if !copied.trailers().is_none_or(headers::are_for_everybody) {
+                return deposit.refuse();
+            }
             if blank.declared.is_some_and(|length| length != copied.data_len() as u64) {
                 return;
             }

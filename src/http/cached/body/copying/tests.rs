@@ -97,7 +97,7 @@ fn trailers_are_kept_in_memory_of_their_own_and_count_towards_the_limit() {
     assert_eq!(HashSet::from([at(&owned), at(&trailers)]).len(), 2);
     let (mut full, _) = copying(1000, SizeHint::new()).unwrap();
     assert_eq!(full.frame(&Frame::data(vec![0; 900].into())), Next::Goes);
-    assert_eq!(full.frame(&Frame::trailers(trailers)), Next::Spoilt);
+    assert_eq!(full.frame(&Frame::trailers(trailers)), Next::TooLarge);
 }
 
 #[test]
