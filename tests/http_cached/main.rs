@@ -11,3 +11,4 @@ mod responses;
 mod support;
 mod terms;
 mod variants;
+mod wire;

@@ -44,6 +44,19 @@ pub(super) fn length(headers: &HeaderMap) -> Option<Option<u64>> {
     text.parse().ok().map(Some)
 }
 
+/// Whether trailers may be shown to others. What is for one caller or for one connection only, or
+/// says how to keep the response, has no place among them: they are read when all that is decided.
+pub(super) fn are_for_everybody(trailers: &HeaderMap) -> bool {
+    const NEVER: [HeaderName; 5] = [
+        header::CACHE_CONTROL,
+        header::CONTENT_LENGTH,
+        header::SET_COOKIE,
+        header::TRAILER,
+        header::VARY,
+    ];
+    trailers.keys().all(|name| !NOT_KEPT.contains(&name.as_str()) && !NEVER.contains(name))
+}
+
 /// A copy in memory of its own, since a value may hold on to all that was read with it; with a place
 /// for `Age`. `None` if it is not clear what is for one connection only.
 pub(super) fn to_keep(headers: &HeaderMap, bytes: usize) -> Option<HeaderMap> {

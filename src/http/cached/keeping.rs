@@ -7,7 +7,7 @@ use http_body::Body as _;
 use super::{
     Body, Head, Note, Page, PageKey, Pages, Staleness,
     asked::Asked,
-    body::{Copied, TooLarge},
+    body::{Copied, Framing, TooLarge},
     forwarded::Forwarded,
     headers,
     note::most_stale,
@@ -45,8 +45,12 @@ where
         response.extensions_mut().insert(Forwarded { is_kept: blank.is_some() });
         let Some(blank) = blank else { return deposit.refuse() };
         let (is_head, limit) = (note.is_head, self.settings().body_limit);
+        let framing = blank.framing;
         let hand_in = move |copied: Result<Copied, TooLarge>| {
             let Ok(copied) = copied else { return deposit.refuse() };
+            if !copied.trailers().is_none_or(headers::are_for_everybody) {
+                return deposit.refuse();
+            }
             if blank.declared.is_some_and(|length| length != copied.data_len() as u64) {
                 return;
             }
@@ -57,7 +61,7 @@ where
         if is_head {
             hand_in(Ok(Copied::empty()));
         } else {
-            response.body_mut().copy(limit, hand_in);
+            response.body_mut().copy(limit, framing, hand_in);
         }
     }
 
@@ -116,6 +120,7 @@ struct Blank {
     verdict: Verdict,
     /// The length that the headers tell, if the body does not know its own.
     declared: Option<u64>,
+    framing: Framing,
 }
 
 impl<B> Pages<B>
@@ -140,9 +145,16 @@ where
             note.headers.contains_key(header::AUTHORIZATION) && !deposit.key().names_principal();
         let asker = Asker { is_head: note.is_head, is_credited };
         let verdict = Verdict::new(asker, status, said, settings, clock::wall())?;
-        let declared = match headers::length(said)? {
+        let length = headers::length(said)?;
+        let hint = response.body().size_hint();
+        let framing = match Framing::of(response.version(), said, &hint, length) {
+            Some(framing) => framing,
+            None if note.is_head || response.body().is_end_stream() => Framing::default(),
+            None => return None,
+        };
+        let declared = match length {
             Some(_) if note.is_head => None,
-            Some(length) => match response.body().size_hint().exact() {
+            Some(length) => match hint.exact() {
                 Some(exact) if exact != length => return None,
                 Some(_) => None,
                 None => Some(length),
@@ -163,7 +175,7 @@ where
             variation,
             fresh_for: verdict.fresh_for,
         };
-        Some(Blank { kept, verdict, declared })
+        Some(Blank { kept, verdict, declared, framing })
     }
 }
 

@@ -11,7 +11,7 @@ use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::{
-    Copied,
+    Copied, Framing,
     copying::{Copying, Next, TooLarge},
 };
 
@@ -26,6 +26,7 @@ pin_project! {
     /// | what happens | the copy |
     /// |---|---|
     /// | the body ends, by `None`, by its trailers, or by saying that it has ended | complete |
+    /// | it came over HTTP/2, and ends by `None` alone, its length not known: its stream may have been reset | given up |
     /// | it declared its length, and ends before or goes on after it | given up |
     /// | it is, or declares to be, longer than the limit | given up, at once |
     /// | it ends in an error, its `poll_frame` panics, or a frame is neither data nor trailers | given up |
@@ -93,6 +94,7 @@ where
     pub(crate) fn copy(
         &mut self,
         limit: usize,
+        framing: Framing,
         done: impl FnOnce(Result<Copied, TooLarge>) + Send + 'static,
     ) {
         match &mut self.state {
@@ -101,7 +103,8 @@ where
                 if place.is_some() {
                     return;
                 }
-                let Some(copying) = Copying::new(limit, body.size_hint(), done) else { return };
+                let hint = body.size_hint();
+                let Some(copying) = Copying::new(limit, hint, framing, done) else { return };
                 if body.is_end_stream() {
                     copying.end(None);
                 } else {
@@ -132,7 +135,8 @@ where
                 let polled = body.as_mut().poll_frame(cx);
                 match &polled {
                     Poll::Pending => *place = Some(copying),
-                    Poll::Ready(None) => copying.end(None),
+                    Poll::Ready(None) if body.is_end_stream() => copying.end(None),
+                    Poll::Ready(None) => copying.end_without_a_word(),
                     Poll::Ready(Some(Err(_))) => {}
                     Poll::Ready(Some(Ok(frame))) => match copying.frame(frame) {
                         Next::Goes if body.is_end_stream() => copying.end(None),

@@ -34,6 +34,11 @@ impl Copied {
         self.data.len()
     }
 
+    /// What came after the body.
+    pub(crate) fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_deref()
+    }
+
     /// The bytes it has on the heap, about.
     pub(crate) const fn len(&self) -> usize {
         self.len

@@ -4,7 +4,10 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
-use super::copied::{Copied, owned, weight};
+use super::{
+    Framing,
+    copied::{Copied, owned, weight},
+};
 
 /// A copy that is being made.
 ///
@@ -14,6 +17,7 @@ pub(super) struct Copying {
     limit: usize,
     /// What the body said of its length when the copy began.
     declared: SizeHint,
+    framing: Framing,
     data: Vec<u8>,
     done: Box<dyn FnOnce(Result<Copied, TooLarge>) + Send>,
 }
@@ -40,10 +44,11 @@ impl Copying {
     pub(super) fn new(
         limit: usize,
         declared: SizeHint,
+        framing: Framing,
         done: impl FnOnce(Result<Copied, TooLarge>) + Send + 'static,
     ) -> Option<Self> {
         let is_too_large = declared.lower() > limit as u64;
-        let copying = Self { limit, declared, data: Vec::new(), done: Box::new(done) };
+        let copying = Self { limit, declared, framing, data: Vec::new(), done: Box::new(done) };
         if is_too_large {
             copying.tell(Err(TooLarge));
             return None;
@@ -95,6 +100,19 @@ impl Copying {
             let copied = Copied::new(std::mem::take(&mut self.data), trailers);
             self.tell(Ok(copied));
         }
+    }
+
+    /// The body gives nothing more, and does not say that it has ended.
+    pub(super) fn end_without_a_word(self) {
+        if !self.framing.has_to_say_its_end || self.is_whole() {
+            self.end(None);
+        }
+    }
+
+    /// Whether there is as much of it as its length says.
+    fn is_whole(&self) -> bool {
+        let length = self.framing.length.or(self.declared.exact());
+        length == Some(self.data.len() as u64)
     }
 
     pub(super) fn too_large(self) {

@@ -4,9 +4,10 @@
 mod body;
 mod copied;
 mod copying;
+mod framing;
 pub mod future;
 mod layer;
 mod service;
 
 pub use self::{body::Body, layer::BodyLayer, service::BodyService};
-pub(crate) use self::{copied::Copied, copying::TooLarge};
+pub(crate) use self::{copied::Copied, copying::TooLarge, framing::Framing};

@@ -19,7 +19,7 @@ use proptest::{
 };
 
 use super::Body;
-use crate::http::cached::body::{Copied, TooLarge, copied::weight};
+use crate::http::cached::body::{Copied, Framing, TooLarge, copied::weight};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -164,7 +164,7 @@ fn trailers() -> HeaderMap {
 fn copied(script: Script) -> (Body<Script>, Receiver) {
     let receiver = Receiver::default();
     let mut body = Body::new(script);
-    body.copy(LIMIT, receiver.done());
+    body.copy(LIMIT, Framing::default(), receiver.done());
     (body, receiver)
 }
 
@@ -195,7 +195,7 @@ fn a_panic_of_the_receiver_does_not_reach_the_reader() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
     let mut body = Body::new(Script { knows_its_end: true, ..Script::of([data("abc")]) });
-    body.copy(LIMIT, move |_| {
+    body.copy(LIMIT, Framing::default(), move |_| {
         count.fetch_add(1, Ordering::SeqCst);
         panic!("the receiver panics");
     });
@@ -209,14 +209,14 @@ fn a_body_is_copied_once_and_a_kept_one_never() {
     let (mut body, first) = copied(Script::of([data("abc")]));
     assert!(body.is_copied());
     let second = Receiver::default();
-    body.copy(LIMIT, second.done());
+    body.copy(LIMIT, Framing::default(), second.done());
     assert!(second.is_dropped());
     read(&mut body, 9, false);
     assert!(!body.is_copied());
     assert_eq!((first.copies().len(), second.copies().len()), (1, 0));
     let mut kept = Body::<Script>::kept(&first.copies.lock().unwrap()[0]);
     assert!(kept.is_copied());
-    kept.copy(LIMIT, second.done());
+    kept.copy(LIMIT, Framing::default(), second.done());
     read(&mut kept, 9, false);
     assert!(second.is_dropped());
     assert_eq!(second.copies(), []);

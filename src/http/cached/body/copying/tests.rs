@@ -8,14 +8,16 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Frame, SizeHint};
 
-use super::{Copied, Copying, Next};
+use super::{Copied, Copying, Framing, Next};
 
 const KIB: usize = 1024;
 
 fn copying(limit: usize, declared: SizeHint) -> Option<(Copying, Arc<Mutex<Option<Copied>>>)> {
     let place = Arc::new(Mutex::new(None));
     let done = place.clone();
-    let copying = Copying::new(limit, declared, move |copied| *done.lock().unwrap() = copied.ok());
+    let copying = Copying::new(limit, declared, Framing::default(), move |copied| {
+        *done.lock().unwrap() = copied.ok()
+    });
     copying.map(|copying| (copying, place))
 }
 

@@ -25,7 +25,7 @@ use tokio::{
 use tower::{ServiceBuilder, ServiceExt};
 
 use super::BodyLayer;
-use crate::http::cached::body::{Body, Copied};
+use crate::http::cached::body::{Body, Copied, Framing};
 
 /// Answers one request with these parts: the first at once, each other one when it is told to; then
 /// it closes the connection.
@@ -60,7 +60,7 @@ async fn call(address: SocketAddr) -> (Pin<Box<Body<Incoming>>>, Copies) {
     let mut body = service.oneshot(request).await.unwrap().into_body();
     let copies = Copies::default();
     let push = copies.clone();
-    body.copy(1000, move |copied| push.lock().unwrap().extend(copied.ok()));
+    body.copy(1000, Framing::default(), move |copied| push.lock().unwrap().extend(copied.ok()));
     assert!(body.is_copied());
     (Box::pin(body), copies)
 }
@@ -165,12 +165,12 @@ async fn the_server_of_hyper_reads_far_enough_to_complete_a_copy_and_sends_kept_
 
     let frames = stream::iter([data(), Ok(Frame::trailers(trailers.clone()))]);
     let mut body = Body::new(StreamBody::new(frames));
-    body.copy(1000, move |copied| first.lock().unwrap().extend(copied.ok()));
+    body.copy(1000, Framing::default(), move |copied| first.lock().unwrap().extend(copied.ok()));
     let fresh = served(body).await;
     assert!(fresh.contains("\r\n3\r\nabc\r\n0\r\nx-sum: 7\r\n"), "{fresh}");
 
     let mut body = Body::new(Full::<Bytes>::from("abc"));
-    body.copy(1000, move |copied| second.lock().unwrap().extend(copied.ok()));
+    body.copy(1000, Framing::default(), move |copied| second.lock().unwrap().extend(copied.ok()));
     let fresh = served(body).await;
     assert!(fresh.ends_with("\r\n\r\nabc") && fresh.contains("content-length: 3\r\n"), "{fresh}");
 
