@@ -16,7 +16,7 @@ pub(crate) struct Entry<V> {
     pub(super) weight: u64,
     pub(super) began: Moment,
     /// Whoever asked before then may have had it from the call that brought it.
-    pub(super) answers_until: Moment,
+    answers_until: AtomicU64,
     pub(super) tags: Box<[Name]>,
     pub(super) negative: bool,
     loaded_at: Moment,
@@ -52,7 +52,7 @@ impl<V> Entry<V> {
             stored,
             weight,
             began,
-            answers_until,
+            answers_until: AtomicU64::new(answers_until.as_nanos()),
             tags,
             negative,
             loaded_at,
@@ -68,6 +68,21 @@ impl<V> Entry<V> {
 
     pub(super) fn is_usable(&self, now: Moment) -> bool {
         now < self.freshness.stale_until()
+    }
+
+    /// A layer below answers by it now, as if it was the backend.
+    pub(super) fn answers(&self, now: Moment) {
+        self.answers_until.fetch_max(now.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// Whether the answer to a call that began then may be this one.
+    pub(super) fn may_answer(&self, began: Moment) -> bool {
+        self.answers_until.load(Ordering::Relaxed) >= began.as_nanos()
+    }
+
+    /// Whether it came to its end since it came: not so if it was of no use to others from the first.
+    pub(super) fn is_outlived(&self, now: Moment) -> bool {
+        !self.is_usable(now) && self.is_usable(self.loaded_at)
     }
 
     pub(super) fn age(&self, now: Moment) -> Duration {

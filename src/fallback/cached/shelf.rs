@@ -14,7 +14,7 @@ use super::{
     invalidations::{Invalidation, Invalidations, News},
 };
 use crate::{
-    clock,
+    Backoff, clock,
     logic::{Condition, Moment},
 };
 
@@ -94,7 +94,7 @@ where
     /// Whether what is kept under this key comes from a call that began later, or from one that was
     /// shared by those who asked later.
     pub(super) fn has_since(&self, key: &K, fill: Fill) -> bool {
-        self.entries.peek(key).is_some_and(|held| held.answers_until >= fill.began)
+        self.entries.peek(key).is_some_and(|held| held.may_answer(fill.began))
     }
 
     /// Whether something was invalidated since that may be under this key.
@@ -155,6 +155,13 @@ where
             }
         }
         drop((left, replaced));
+    }
+
+    /// An attempt to renew what is under this key has failed, for a reason that nobody knows.
+    pub(super) fn refresh_failed(&self, key: &K, backoff: &Backoff) {
+        if let Some(entry) = self.entries.peek(key) {
+            entry.refresh_failed(backoff, clock::now(), fastrand::f64());
+        }
     }
 
     /// An attempt to renew what is under this key is over, and says nothing about the source.

@@ -173,7 +173,9 @@ async fn promise_7_an_error_of_readiness_is_a_failure_that_all_share() {
     let (counts, cache) = (Counts::default(), cache());
     let cached = by_number(&cache);
     let stack = stack(&cached, CoalesceLayer::new(cached.clone()), Broken(counts.clone()));
-    assert_eq!(ask(&stack, 1).await.unwrap_err().to_string(), "broken");
+    let error = ask(&stack, 1).await.unwrap_err();
+    let shared = error.downcast_ref::<SharedError>().unwrap();
+    assert_eq!(shared.get_ref().to_string(), "broken");
     cache.insert(1, 5, super::support::terms().fresh_for(Duration::ZERO));
     assert_eq!(ask(&stack, 1).await.unwrap().into_inner(), 5, "the stale answer");
     assert_eq!(counts.calls(), 2);

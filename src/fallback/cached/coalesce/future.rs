@@ -18,7 +18,7 @@ use super::{
     first::First,
     load::End,
     next::Next,
-    start::{Again, Alone, Start},
+    start::{Again, Start},
 };
 use crate::{
     BoxError, Classify, clock,
@@ -78,7 +78,7 @@ where
     Q: Keeper,
 {
     pub(super) fn new(
-        start: Start<S, Request, Fut, Q, C>,
+        start: Start<S, Request, Q, C>,
         desk: Arc<Desk<Q, C>>,
         began: Moment,
     ) -> Self {
@@ -91,12 +91,12 @@ impl<S, Request, Fut, Q, C> State<S, Request, Fut, Q, C>
 where
     Q: Keeper,
 {
-    fn of(start: Start<S, Request, Fut, Q, C>, now: Moment) -> (Option<Duration>, Self) {
+    fn of(start: Start<S, Request, Q, C>, now: Moment) -> (Option<Duration>, Self) {
         match start {
-            Start::Pass(alone) => (None, Self::alone(alone)),
+            Start::Pass(inner, request) => (None, Self::waiting(inner, request)),
             Start::Answer(entry) => (None, Self::Answer { entry, now }),
             Start::Fail(error) => (None, Self::Fail { error: Some(error) }),
-            Start::Alone(limit, alone) => (Some(limit), Self::alone(alone)),
+            Start::Alone(limit, inner, request) => (Some(limit), Self::waiting(inner, request)),
             Start::First(limit, first) => (Some(limit), Self::First { first }),
             Start::Next(limit, next, again) => {
                 (Some(limit), Self::Next { next, again: Some(again) })
@@ -104,11 +104,8 @@ where
         }
     }
 
-    fn alone(alone: Alone<S, Request, Fut>) -> Self {
-        match alone {
-            Alone::Called(future) => Self::Calling { future },
-            Alone::Waiting(inner, request) => Self::Waiting { inner, request: Some(request) },
-        }
+    const fn waiting(inner: S, request: Request) -> Self {
+        Self::Waiting { inner, request: Some(request) }
     }
 }
 
@@ -141,6 +138,7 @@ where
                     let Again { note, inner, request } = again.take().expect(COMPLETED);
                     let together = match end {
                         End::Failed(error) => return Poll::Ready(Err(error.into())),
+                        End::Kept(entry) if entry.is_outlived(clock::now()) => true,
                         End::Kept(entry) => {
                             let age = entry.age(clock::now());
                             let found = Found::new(&entry.stored, age, true);
@@ -155,10 +153,10 @@ where
                     *this.vain += 1;
                     if together && *this.vain < MOST_VAIN {
                         let now = clock::now();
-                        let mut service = Coalesce::new(inner, this.desk.clone());
+                        let service = Coalesce::new(inner, this.desk.clone());
                         State::of(service.start(request, now), now).1
                     } else {
-                        State::Waiting { inner, request: Some(request) }
+                        State::waiting(inner, request)
                     }
                 }
                 StateProj::Waiting { inner, request } => {

@@ -16,7 +16,7 @@ use crate::{
 /// | setting | default |
 /// |---|---|
 /// | [`classify`](Self::classify) | every error is a failure |
-/// | [`soft_timeout`](Self::soft_timeout) | none |
+/// | [`soft_timeout`](Self::soft_timeout) | 1 s |
 /// | [`hard_timeout`](Self::hard_timeout) | 10 s |
 /// | [`load_timeout`](Self::load_timeout) | 30 s |
 /// | [`body_timeout`](Self::body_timeout) | 1 s |
@@ -57,7 +57,7 @@ where
     }
 
     /// Lets a caller wait this long who could have a stale answer; then he gets it, and the call
-    /// goes on in the background. Default: as long as everybody.
+    /// goes on in the background.
     ///
     /// # Panics
     ///

@@ -153,6 +153,13 @@ impl<V> End<V> {
             Self::Kept(_) | Self::Failed(_) | Self::Lost => false,
         }
     }
+
+    pub(super) const fn is_lost(&self) -> bool {
+        match self {
+            Self::Lost => true,
+            Self::Kept(_) | Self::Failed(_) | Self::Refused => false,
+        }
+    }
 }
 
 impl<V> Clone for End<V> {

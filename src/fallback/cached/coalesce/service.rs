@@ -18,10 +18,9 @@ use crate::{
 ///
 /// # Readiness
 ///
-/// Ready at once, whatever the inner service says, because most callers will not call it. The one
-/// who does calls the instance that was polled, or, if it is not ready, waits for it in his future;
-/// this service then goes on with a clone. The others give the instance back, with what it has
-/// reserved. Errors of the inner `poll_ready` are passed on.
+/// Always ready, and asks nothing of the inner service, because most callers will not call it. Who
+/// does waits in his future until a clone of his own is ready; so nobody who is answered from the
+/// cache holds a place in a queue or under a limit. An error of its readiness is that of the call.
 ///
 /// # Cancel safety
 ///
@@ -32,7 +31,6 @@ where
     Q: Keeper,
 {
     pub(super) inner: S,
-    pub(super) ready: bool,
     pub(super) desk: Arc<Desk<Q, C>>,
 }
 
@@ -41,7 +39,7 @@ where
     Q: Keeper,
 {
     pub(super) const fn new(inner: S, desk: Arc<Desk<Q, C>>) -> Self {
-        Self { inner, ready: false, desk }
+        Self { inner, desk }
     }
 
     /// The inner service.
@@ -73,28 +71,17 @@ where
     type Error = BoxError;
     type Future = ResponseFuture<S, Request, S::Future, Q, C>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.ready = false;
-        match self.inner.poll_ready(cx) {
-            Poll::Ready(Ok(())) => self.ready = true,
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
-            Poll::Pending => {}
-        }
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
         let now = clock::now();
         let start = self.start(request, now);
-        if !start.is_call() {
-            self.ready = false;
-            self.inner = self.inner.clone();
-        }
         ResponseFuture::new(start, self.desk.clone(), now)
     }
 }
 
-/// A clone has not been asked whether it is ready.
 impl<S, Q, C> Clone for Coalesce<S, Q, C>
 where
     S: Clone,
@@ -111,10 +98,6 @@ where
     Q: Keeper,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Coalesce")
-            .field("inner", &self.inner)
-            .field("ready", &self.ready)
-            .field("desk", &self.desk)
-            .finish()
+        f.debug_struct("Coalesce").field("inner", &self.inner).field("desk", &self.desk).finish()
     }
 }

@@ -1,4 +1,4 @@
-use std::{mem, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tower_service::Service;
 
@@ -21,27 +21,20 @@ use crate::{
 };
 
 /// What a caller does first.
-pub(super) enum Start<S, Request, Fut, Q, C>
+pub(super) enum Start<S, Request, Q, C>
 where
     Q: Keeper,
 {
     /// His request has nothing to do with the cache.
-    Pass(Alone<S, Request, Fut>),
+    Pass(S, Request),
     /// He has his answer.
     Answer(Arc<Entry<Q::Stored>>),
     Fail(BoxError),
     /// He makes a call, and waits so long.
-    Alone(Duration, Alone<S, Request, Fut>),
+    Alone(Duration, S, Request),
     First(Duration, First<Q, C>),
     /// He waits for the call of another, so long.
     Next(Duration, Next<Q, C>, Again<S, Request, Q>),
-}
-
-/// A call for one caller only.
-pub(super) enum Alone<S, Request, Fut> {
-    Called(Fut),
-    /// The service was not ready.
-    Waiting(S, Request),
 }
 
 /// What a caller needs who does not get the answer that he waited for.
@@ -58,11 +51,7 @@ impl<S, Q, C> Coalesce<S, Q, C>
 where
     Q: Keeper,
 {
-    pub(super) fn start<Request>(
-        &mut self,
-        request: Request,
-        now: Moment,
-    ) -> Start<S, Request, S::Future, Q, C>
+    pub(super) fn start<Request>(&self, request: Request, now: Moment) -> Start<S, Request, Q, C>
     where
         S: Service<Request, Response = Q::Response> + Clone + Send + 'static,
         S::Future: Send + 'static,
@@ -73,10 +62,11 @@ where
     {
         let desk = self.desk.clone();
         let Some(key) = desk.keeper.key(&request) else {
-            return Start::Pass(self.alone(request));
+            return Start::Pass(self.inner.clone(), request);
         };
         let is_stale = match desk.look(&request, &key, now) {
             Known::Fresh(entry) => {
+                entry.answers(now);
                 self.refresh(&entry, request, key, now);
                 return Start::Answer(entry);
             }
@@ -87,14 +77,17 @@ where
         let soft = desk.waits.soft.filter(|_| is_stale);
         let limit = soft.unwrap_or(desk.waits.hard);
         if desk.table.is_apart(&key, now) {
-            return Start::Alone(limit, self.alone(request));
+            return Start::Alone(limit, self.inner.clone(), request);
         }
         match desk.sit(&key, now, soft.is_some()) {
             Seat::First(load) => {
                 let ticket = desk.ticket(load.clone(), key);
                 // Another load may have ended while this caller was on his way to the table.
                 match desk.look(&request, ticket.key(), now) {
-                    Known::Fresh(entry) => Start::Answer(entry),
+                    Known::Fresh(entry) => {
+                        entry.answers(now);
+                        Start::Answer(entry)
+                    }
                     Known::LeftAlone(wait) => Start::Fail(LeftAlone::new(wait).into()),
                     Known::Stale | Known::Nothing => {
                         Start::First(limit, self.first(load, ticket, request))
@@ -117,7 +110,7 @@ where
 
     /// Makes the call for whoever waits for this load.
     fn first<Request>(
-        &mut self,
+        &self,
         load: Arc<Load<Q::Stored>>,
         ticket: Ticket<Q, C>,
         request: Request,
@@ -131,23 +124,13 @@ where
         C: Classify<Q::Response, S::Error> + Send + Sync + 'static,
     {
         let note = self.desk.keeper.note(&request);
-        let call = match self.alone(request) {
-            Alone::Called(future) => self.desk.call(future, ticket, note),
-            Alone::Waiting(inner, request) => {
-                self.desk.call(when_ready(inner, request), ticket, note)
-            }
-        };
+        let call = self.desk.call(when_ready(self.inner.clone(), request), ticket, note);
         First::new(self.desk.clone(), load, call)
     }
 
     /// Has a newer answer loaded in the background, if the fallback above wants one.
-    fn refresh<Request>(
-        &mut self,
-        entry: &Entry<Q::Stored>,
-        request: Request,
-        key: Q::Key,
-        now: Moment,
-    ) where
+    fn refresh<Request>(&self, entry: &Entry<Q::Stored>, request: Request, key: Q::Key, now: Moment)
+    where
         S: Service<Request, Response = Q::Response> + Clone + Send + 'static,
         S::Future: Send + 'static,
         S::Error: Into<BoxError> + Send + 'static,
@@ -165,18 +148,6 @@ where
             let ticket = self.desk.ticket(load.clone(), key);
             drop(self.first(load, ticket, request));
         }
-    }
-
-    /// The instance that was polled is the one that is called.
-    pub(super) fn alone<Request>(&mut self, request: Request) -> Alone<S, Request, S::Future>
-    where
-        S: Service<Request> + Clone,
-    {
-        if mem::take(&mut self.ready) {
-            return Alone::Called(self.inner.call(request));
-        }
-        let clone = self.inner.clone();
-        Alone::Waiting(mem::replace(&mut self.inner, clone), request)
     }
 }
 
@@ -207,19 +178,6 @@ where
             (Condition::Fresh, _) => Known::Fresh(entry),
             (Condition::Stale | Condition::Past, Some(wait)) => Known::LeftAlone(wait),
             (Condition::Stale | Condition::Past, None) => Known::Stale,
-        }
-    }
-}
-
-impl<S, Request, Fut, Q, C> Start<S, Request, Fut, Q, C>
-where
-    Q: Keeper,
-{
-    /// Whether it has taken the instance of the inner service that was polled.
-    pub(super) const fn is_call(&self) -> bool {
-        match self {
-            Self::Pass(_) | Self::Alone(..) | Self::First(..) => true,
-            Self::Answer(_) | Self::Fail(_) | Self::Next(..) => false,
         }
     }
 }

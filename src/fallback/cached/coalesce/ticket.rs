@@ -86,11 +86,17 @@ where
         let Some(key) = self.key.take() else { return };
         let Desk { cache, table, waits, .. } = &*self.desk;
         let is_refused = end.is_refused();
+        // Somebody's time ran out on it, and nobody could go on with it.
+        let is_given_up = end.is_lost() && self.load.goes_on();
         // First, since all that follows runs the hash and the equality of the user's keys.
         self.load.end(end);
         table.remove(&key, &self.load);
         // Last, so that one who claims a refresh and finds this load in his way is not forgotten.
-        cache.shelf().refresh_ended(&key);
+        if is_given_up {
+            cache.shelf().refresh_failed(&key, &waits.after_failure);
+        } else {
+            cache.shelf().refresh_ended(&key);
+        }
         if is_refused {
             table.keep_apart(key, clock::now() + waits.apart);
         }

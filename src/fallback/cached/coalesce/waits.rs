@@ -16,7 +16,7 @@ pub(super) struct Waits {
 
 impl Waits {
     pub(super) const DEFAULT: Self = Self {
-        soft: None,
+        soft: Some(Duration::from_secs(1)),
         hard: Duration::from_secs(10),
         load: Duration::from_secs(30),
         body: Duration::from_secs(1),
