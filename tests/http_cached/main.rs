@@ -12,3 +12,4 @@ mod support;
 mod terms;
 mod variants;
 mod wire;
+mod waiting;
