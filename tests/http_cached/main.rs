@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod annotated;
+mod errors;
 mod hostile;
 mod keys;
 mod model;
