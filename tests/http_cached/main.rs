@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod annotated;
+mod errors;
 mod hostile;
 mod keys;
 mod model;
@@ -12,3 +13,4 @@ mod support;
 mod terms;
 mod variants;
 mod wire;
+mod waiting;

@@ -48,6 +48,16 @@ pub trait Keeper {
         true
     }
 
+    /// Whether an error of the call that was made for this request may be shown to others, who
+    /// [wait](super::Coalesce) for its answer. Default: yes.
+    ///
+    /// No, if the text of an error may quote what is the caller's own: those who wait then get a
+    /// [`FailedResponse`](super::FailedResponse) instead.
+    fn shares_errors(&self, note: &Self::Note) -> bool {
+        let _ = note;
+        true
+    }
+
     /// Reads to its end a response whose caller has left, so that its copy is complete. Default:
     /// drops it.
     fn finish(&self, response: Self::Response) -> impl Future<Output = ()> + Send + 'static {

@@ -78,6 +78,12 @@ where
         !response.status().is_client_error() && !response.status().is_server_error()
     }
 
+    /// Not those of callers who say who they are.
+    fn shares_errors(&self, note: &Note) -> bool {
+        let own = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
+        !own.iter().any(|name| note.headers.contains_key(name))
+    }
+
     fn finish(&self, response: Response<Body<B>>) -> impl Future<Output = ()> + Send + 'static {
         read_while_copied(response.into_body())
     }

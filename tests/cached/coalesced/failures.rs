@@ -92,6 +92,32 @@ async fn promise_7_an_error_is_shared_by_all_without_being_cloned() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn promise_7_an_error_that_is_not_shared_is_for_the_caller_whose_request_it_was() {
+    for (shown, first) in [(true, 7), (false, 8)] {
+        let counts = Counts::default();
+        let inner = origin(&counts, |call, _: Ask| async move {
+            sleep(SECOND).await;
+            Err::<Answer, BoxError>(Trouble(call).into())
+        });
+        let mut house = House::new();
+        house.shares_errors = Arc::new(|ask| ask.who == 7);
+        let stack = housed(&cache(), house, |layer| layer, inner);
+        let callers = (0..1_000u64).map(|n| ask(&stack, Ask { key: 1, who: first + n }));
+        let errors: Vec<_> = join_all(callers)
+            .await
+            .into_iter()
+            .map(|answer| *answer.unwrap_err().downcast::<SharedError>().unwrap())
+            .collect();
+        assert!(errors[0].get_ref().is::<Trouble>(), "his own");
+        for error in &errors[1..] {
+            assert_eq!(error.get_ref().is::<Trouble>(), shown);
+            assert_eq!(error.get_ref().is::<FailedResponse>(), !shown);
+        }
+        assert_eq!((errors.len(), counts.calls()), (1_000, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn promise_7_a_panic_of_the_service_reaches_one_caller_and_another_calls_again() {
     for in_call in [true, false] {
         let counts = Counts::default();

@@ -33,6 +33,7 @@ pub(crate) struct House {
     pub(crate) restore: Rule<Answer, Answer>,
     pub(crate) permits: Rule<(Ask, Answer), bool>,
     pub(crate) admits: Rule<(Ask, Answer), bool>,
+    pub(crate) shares_errors: Rule<Ask, bool>,
     pub(crate) finish: Rule<Answer, BoxFuture<'static, ()>>,
 }
 
@@ -43,6 +44,7 @@ impl House {
             restore: Arc::new(|answer| answer),
             permits: Arc::new(|_| true),
             admits: Arc::new(|_| true),
+            shares_errors: Arc::new(|_| true),
             finish: Arc::new(|_| Box::pin(async {})),
         }
     }
@@ -64,6 +66,10 @@ impl Keeper for House {
 
     fn permits(&self, note: &Ask, found: Found<'_, Answer>) -> bool {
         (self.permits)((*note, *found.stored()))
+    }
+
+    fn shares_errors(&self, note: &Ask) -> bool {
+        (self.shares_errors)(*note)
     }
 
     fn finish(&self, response: Answer) -> impl Future<Output = ()> + Send + 'static {

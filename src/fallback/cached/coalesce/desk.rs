@@ -55,10 +55,13 @@ where
         Box::pin(async move {
             let limit = desk.waits.load;
             let Some(result) = within(limit, result).await else {
-                return Err(ticket.failed(Outcome::Failure, Elapsed::new(limit)));
+                return Err(ticket.failed(Outcome::Failure, Elapsed::new(limit), true));
             };
             match (desk.classifier.classify(&result), result) {
-                (outcome, Err(error)) => Err(ticket.failed(outcome, error)),
+                (outcome, Err(error)) => {
+                    let is_shared = desk.keeper.shares_errors(&note);
+                    Err(ticket.failed(outcome, error, is_shared))
+                }
                 (Outcome::Success, Ok(mut response)) => {
                     let load = ticket.load().clone();
                     desk.keeper.keep(note, &mut response, ticket.deposit());

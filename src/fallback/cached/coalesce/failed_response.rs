@@ -1,7 +1,7 @@
 use std::{error::Error, fmt};
 
-/// Why a caller got no answer although the call was answered: the answer was a failure, and is for
-/// the caller only whose request it was made with.
+/// Why a caller got no answer to another's call that he waited for: it failed, by a response or by an
+/// error, and how is for the caller only whose request it was made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailedResponse;
 

@@ -14,7 +14,7 @@
 //! |---|---|---|
 //! | succeeds, and is kept | the response | the kept copy, if their own request permits it; else they make a call of their own |
 //! | succeeds, for its caller only | the response | calls of their own, for 5 s without waiting for each other |
-//! | fails | the error, as a [`SharedError`] | the same error |
+//! | fails | the error, as a [`SharedError`] | the same error; a [`FailedResponse`], in one too, if [errors are not shared](super::Keeper::shares_errors) |
 //! | answers with a failure | the response | a copy, or [`FailedResponse`] if it cannot be shared |
 //! | is lost: it panicked, or its body was not read to its end | what is left of it | one of them calls again |
 //!

@@ -56,12 +56,21 @@ where
         deposit.passing_on().reporting_to(Box::new(Failing(self)))
     }
 
-    /// Tells those who wait that there is no answer.
-    pub(super) fn failed(self, outcome: Outcome, error: impl Into<BoxError>) -> SharedError {
+    /// Tells those who wait that there is no answer, and, if the error is shared, why.
+    pub(super) fn failed(
+        self,
+        outcome: Outcome,
+        error: impl Into<BoxError>,
+        is_shared: bool,
+    ) -> SharedError {
         let error = SharedError::new(error.into());
         match outcome {
             Outcome::Failure => self.source_failed(error.get_ref()),
             Outcome::Success | Outcome::Ignored => {}
+        }
+        if !is_shared {
+            self.end(End::Failed(SharedError::new(FailedResponse.into())));
+            return error;
         }
         self.end(End::Failed(error.clone()));
         error
