@@ -54,8 +54,11 @@ where
             if blank.declared.is_some_and(|length| length != copied.data_len() as u64) {
                 return;
             }
-            let terms = blank.verdict.terms(deposit.key().tag(), clock::now() - note.began);
-            deposit.store(Page::new(blank.kept, copied), terms);
+            let elapsed = clock::now() - note.began;
+            match blank.verdict.terms(deposit.key().tag(), elapsed) {
+                Some(terms) => deposit.store(Page::new(blank.kept, copied), terms),
+                None => deposit.refuse(),
+            }
         };
         // There is no body, although its length may be declared, and nobody has to read it.
         if is_head {

@@ -71,17 +71,22 @@ impl Verdict {
         (verdict.age < verdict.fresh_for.saturating_add(verdict.stale_for)).then_some(verdict)
     }
 
-    /// The terms for a copy that is complete so long after the call began.
+    /// The terms for a copy that is complete so long after the call began. `None` if it is past its
+    /// end already, so that those who waited for it may not have it either.
     ///
     /// Without jitter, so that what the origin says holds to the second.
-    pub(super) fn terms(self, target: Name, elapsed: Duration) -> Terms {
+    pub(super) fn terms(self, target: Name, elapsed: Duration) -> Option<Terms> {
+        let age = self.age.saturating_add(elapsed);
+        if age >= self.fresh_for.saturating_add(self.stale_for) {
+            return None;
+        }
         let terms = Terms::new()
             .fresh_for(self.fresh_for)
             .stale_for(self.stale_for)
-            .age(self.age.saturating_add(elapsed))
+            .age(age)
             .jitter(Ratio::percent(0))
             .tag(target);
-        self.tags.into_iter().fold(terms, Terms::tag)
+        Some(self.tags.into_iter().fold(terms, Terms::tag))
     }
 }
 
