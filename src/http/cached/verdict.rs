@@ -18,6 +18,8 @@ pub(super) struct Verdict {
     stale_for: Duration,
     /// When it came.
     age: Duration,
+    /// It says that there is no page, and not for how long.
+    is_negative: bool,
     tags: Vec<Name>,
 }
 
@@ -66,6 +68,7 @@ impl Verdict {
             fresh_for: fresh_for.min(settings.longest_fresh_for),
             stale_for: stale_for.min(settings.longest_stale_for),
             age: age(headers, &dated, now),
+            is_negative: !says_freshness && status.is_client_error(),
             tags: tags(headers, settings.tags_from.as_ref())?,
         };
         (verdict.age < verdict.fresh_for.saturating_add(verdict.stale_for)).then_some(verdict)
@@ -86,6 +89,7 @@ impl Verdict {
             .age(age)
             .jitter(Ratio::percent(0))
             .tag(target);
+        let terms = if self.is_negative { terms.negative() } else { terms };
         Some(self.tags.into_iter().fold(terms, Terms::tag))
     }
 }
