@@ -22,6 +22,11 @@ impl<P: Pass> Held<P> {
         answer
     }
 
+    /// Whether code of the inner service runs, or has unwound.
+    pub(crate) const fn is_running(&self) -> bool {
+        self.running
+    }
+
     #[cold]
     fn fail(&mut self) {
         if let Some(pass) = self.pass.take() {

@@ -1,6 +1,6 @@
 use std::{any::type_name, fmt, time::Duration};
 
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, header::CONTENT_LENGTH};
 use http_body::Body;
 use tower_http::classify::{ClassifiedResponse, ClassifyResponse, ServerErrorsAsFailures};
 
@@ -20,7 +20,13 @@ use crate::{
 /// | the body ends | succeeded, unless the classifier finds a failure in the trailers |
 /// | the body ends in an error, or is cut | failed, whatever the head said |
 /// | polling the body panics | failed |
+/// | the body ends after some bytes, but fewer than its `Content-Length` says | failed |
+/// | the body is dropped after as many bytes as its `Content-Length` says, and no classifier waits for trailers | succeeded |
 /// | the body is dropped half-way | cancelled: the circuit's [`Cancelled`] policy decides |
+///
+/// hyper's client takes a stream of HTTP/2 that was reset without an error for one that has ended,
+/// and over HTTP/1.0 the end of the connection: without a `Content-Length` a cut is not seen there.
+/// hyper's server drops a body over HTTP/1 once the declared bytes are through.
 ///
 /// A server drops the body of a response to `HEAD` unread, unless it is empty: that is cancelled too.
 ///
@@ -94,8 +100,16 @@ where
             }
         };
         let held = Held::new(pass);
-        Ok(response.map(|body| SettledBody::unsettled(body, held, eos, self.retry_after)))
+        let length = content_length(response.headers());
+        Ok(response.map(|body| SettledBody::unsettled(body, held, eos, self.retry_after, length)))
     }
+}
+
+/// `None` also if it is not clear.
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    let mut values = headers.get_all(CONTENT_LENGTH).iter();
+    let length = values.next()?.to_str().ok()?.parse().ok();
+    length.filter(|_| values.next().is_none())
 }
 
 impl<C> fmt::Debug for AtEnd<C> {

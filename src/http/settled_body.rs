@@ -5,6 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Buf as _;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -23,7 +24,8 @@ pin_project! {
     ///
     /// # Cancel safety
     ///
-    /// Dropping it before its end settles the pass as cancelled.
+    /// Dropping it before its end settles the pass as cancelled, unless as much has been read as the
+    /// `Content-Length` of its head says: see [`AtEnd`](super::AtEnd).
     pub struct SettledBody<B, P, C>
     where
         P: Pass,
@@ -33,12 +35,44 @@ pin_project! {
         // Locked only for `is_end_stream`, which has no more than a shared reference.
         unsettled: Mutex<Option<Unsettled<P, C>>>,
     }
+
+    impl<B, P, C> PinnedDrop for SettledBody<B, P, C>
+    where
+        P: Pass,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            let place = this.unsettled.get_mut().unwrap_or_else(PoisonError::into_inner);
+            if let Some(unsettled) = place.take() {
+                unsettled.leave();
+            }
+        }
+    }
 }
 
 struct Unsettled<P: Pass, C> {
     held: Held<P>,
     eos: Option<C>,
     retry_after: RetryAfter,
+    length: Length,
+}
+
+/// What the head declared, and what has come of it.
+#[derive(Clone, Copy, Debug)]
+struct Length {
+    declared: Option<u64>,
+    read: u64,
+}
+
+impl Length {
+    fn is_complete(self) -> bool {
+        self.declared == Some(self.read)
+    }
+
+    /// The answer to a `HEAD`, and a `304`, declare a body and have none.
+    fn is_cut(self) -> bool {
+        self.read > 0 && self.declared.is_some_and(|declared| self.read < declared)
+    }
 }
 
 impl<B, P, C> SettledBody<B, P, C>
@@ -61,14 +95,30 @@ where
         mut held: Held<P>,
         eos: Option<C>,
         retry_after: RetryAfter,
+        declared: Option<u64>,
     ) -> Self {
         let ended = held.run(|| body.is_end_stream());
-        let unsettled = Unsettled { held, eos, retry_after };
+        let length = Length { declared, read: 0 };
+        let unsettled = Unsettled { held, eos, retry_after, length };
         if ended {
             unsettled.end(None);
             return Self::settled(body);
         }
         Self { body, unsettled: Mutex::new(Some(unsettled)) }
+    }
+}
+
+impl<P, C> Unsettled<P, C>
+where
+    P: Pass,
+{
+    /// Nobody reads any further: hyper's server does so after the bytes that the head declared. A
+    /// pass whose body panicked settles itself.
+    fn leave(mut self) {
+        let waits = self.eos.is_some() || std::thread::panicking() || self.held.is_running();
+        if self.length.is_complete() && !waits {
+            self.held.take().settle(Outcome::Success, None);
+        }
     }
 }
 
@@ -117,12 +167,15 @@ where
         let frame = ready!(polled);
         match &frame {
             Some(Ok(frame)) => {
+                let bytes = frame.data_ref().map_or(0, |data| data.remaining() as u64);
+                unsettled.length.read = unsettled.length.read.saturating_add(bytes);
                 let trailers = frame.trailers_ref();
                 if ended || trailers.is_some() {
                     settle(place, |unsettled| unsettled.end(trailers));
                 }
             }
             Some(Err(_)) => settle(place, Unsettled::fail),
+            None if unsettled.length.is_cut() => settle(place, Unsettled::fail),
             None => settle(place, |unsettled| unsettled.end(None)),
         }
         Poll::Ready(frame)

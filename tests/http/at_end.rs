@@ -2,7 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::atomic::Ordering, time::Duration};
 
-use axum::http::{HeaderMap, Request, Response, header::RETRY_AFTER};
+use axum::http::{HeaderMap, Request, Response, header::{CONTENT_LENGTH, RETRY_AFTER}};
 use futures::FutureExt;
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -206,4 +206,34 @@ async fn a_body_that_is_polled_after_its_end_is_settled_once() {
         assert!(body.frame().await.is_none());
     }
     assert_eq!(recorder.ends(), [SUCCESS]);
+}
+
+#[tokio::test]
+async fn a_body_that_is_dropped_with_all_that_its_head_declared_is_a_success() {
+    let table = [
+        (Some("2"), vec![Data("a"), Data("b"), Hangs], SUCCESS),
+        (Some("0"), vec![Hangs], SUCCESS),
+        (Some("3"), vec![Data("a"), Data("b"), Hangs], End::Dropped),
+        (Some("1"), vec![Data("a"), Data("b"), Hangs], End::Dropped),
+        (Some("two"), vec![Data("a"), Data("b"), Hangs], End::Dropped),
+        (None, vec![Data("a"), Data("b"), Hangs], End::Dropped),
+        (Some("2"), vec![Data("a"), Data("b"), Fails], FAILURE),
+        (Some("2"), vec![Data("a"), Data("b"), Panics], FAILURE),
+        // The answer to a `HEAD`, and one that was cut without an error.
+        (Some("3"), vec![], SUCCESS),
+        (Some("3"), vec![Data("a"), Data("b")], FAILURE),
+    ];
+    for (length, steps, end) in table {
+        let recorder = Recorder::default();
+        let (shown, steps) = (format!("{length:?} {}", steps.len()), steps);
+        let mut response = Response::new(Script::of(steps));
+        response.headers_mut().extend(length.map(|it| (CONTENT_LENGTH, it.parse().unwrap())));
+        let mut body = Box::pin(through(&recorder, Ok(response)).await.unwrap().into_body());
+        let read = AssertUnwindSafe(async {
+            while let std::task::Poll::Ready(Some(Ok(_))) = futures::poll!(body.frame()) {}
+        });
+        let _ = read.catch_unwind().await;
+        drop(body);
+        assert_eq!(recorder.ends(), [end], "{shown}");
+    }
 }

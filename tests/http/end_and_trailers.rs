@@ -67,6 +67,13 @@ async fn a_good_head_is_not_yet_a_success() {
 }
 
 #[tokio::test]
+async fn a_classifier_that_waits_for_trailers_waits_also_when_the_declared_bytes_are_through() {
+    let declared = [("content-length", "1")];
+    assert_eq!(ends(&declared, Script::of([Data("a"), Hangs])).await, [End::Dropped]);
+    assert_eq!(ends(&declared, script(&[("grpc-status", "14")])).await, [FAILURE]);
+}
+
+#[tokio::test]
 async fn a_range_of_statuses_may_fail() {
     let recorder = Recorder::default();
     for (status, end) in [(429, FAILURE), (404, SUCCESS)] {

@@ -17,11 +17,13 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_failover::{
     Backoff, BoxError,
     circuit_breaker::{Circuit, CircuitBreakerLayer, Open, Policy, State},
-    http::ServerErrors,
+    http::{AnswerRefusalsLayer, ServerErrors},
 };
 
 use crate::{
-    FRAGILE, SECOND, circuit,
+    FRAGILE, SECOND,
+    axum_app::serve,
+    circuit,
     port::Port,
     server::{Server, client, get, http2_client},
 };
@@ -167,4 +169,26 @@ async fn a_server_that_is_gone_is_a_failure() {
     assert!(error.downcast_ref::<hyper_util::client::legacy::Error>().unwrap().is_connect());
     let refused = service.ready().await.unwrap().call(get(address)).await.err().unwrap();
     assert!(refused.is::<Open>());
+}
+
+/// hyper drops the body after the declared bytes, without asking whether it has ended.
+#[tokio::test]
+async fn a_circuit_in_a_server_closes_by_a_download_of_a_declared_length() {
+    let circuit = circuit(FRAGILE.open_for(Backoff::fixed(Duration::from_nanos(1))));
+    circuit.permit().unwrap().failure();
+    let app = axum::Router::new()
+        .fallback(async || {
+            let chunks = stream::iter(["hello ", "world"].map(Ok::<_, BoxError>));
+            Response::builder().header(CONTENT_LENGTH, 11).body(Body::from_stream(chunks)).unwrap()
+        })
+        .layer(
+            ServiceBuilder::new()
+                .layer(AnswerRefusalsLayer::new().infallible())
+                .layer(CircuitBreakerLayer::for_http(circuit.clone())),
+        );
+    let address = serve(app).await;
+    let response = client().request(get(address)).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello world");
+    assert_eq!(circuit.state(), State::Closed);
 }

@@ -158,3 +158,39 @@ async fn promise_6_pages_are_forgotten_by_target_and_by_the_tags_that_the_origin
         assert!(!site.keeps(&[]).await, "{bad}");
     }
 }
+
+/// As hyper hands them in: over HTTP/2 the URI is absolute, over HTTP/1 there is a `Host`.
+#[tokio::test(start_paused = true)]
+async fn promise_6_a_change_forgets_the_pages_that_were_kept_over_another_protocol() {
+    type Target = (&'static str, &'static [(&'static str, &'static str)]);
+    let same: [Target; 9] = [
+        ("http://shop.test/cart?a", &[]),
+        ("https://shop.test/cart?a", &[]),
+        ("https://Shop.Test/cart?a", &[]),
+        ("https://shop.test:443/cart?a", &[]),
+        ("http://shop.test:80/cart?a", &[]),
+        ("http://alice@shop.test/cart?a", &[]),
+        ("http://shop.test/cart?a", &[("host", "other.test")]),
+        ("/cart?a", &[("host", "shop.test")]),
+        ("/cart?a", &[("host", "SHOP.test:80")]),
+    ];
+    let others: [Target; 6] = [
+        ("http://other.test/cart?a", &[]),
+        ("http://other.test/cart?a", &[("host", "shop.test")]),
+        ("http://shop.test:8080/cart?a", &[]),
+        ("/cart", &[("host", "shop.test")]),
+        ("/Cart?a", &[("host", "shop.test")]),
+        ("/cart?a", &[]),
+    ];
+    let site = Site::new(Pages::new());
+    site.says(&FRESH);
+    for (path, headers) in same {
+        for (path, headers) in same.iter().chain(&others) {
+            site.get(path, headers).await;
+            assert!(site.get(path, headers).await.is_kept());
+        }
+        assert_eq!(site.cache.len(), same.len() + others.len());
+        site.ask(request(Method::POST, path, headers)).await.unwrap();
+        assert_eq!(site.cache.len(), others.len(), "{path} {headers:?}");
+    }
+}

@@ -197,15 +197,30 @@ async fn promise_8_what_is_too_long_is_passed_on_and_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn promise_9_a_new_answer_takes_the_place_of_the_old_one_also_if_it_says_not_found() {
-    let site = Site::new(Pages::new());
-    site.says(&[]);
-    site.get("/", &[]).await;
-    pass(1).await;
-    site.says_with(404, &[]);
-    site.get("/", &[]).await;
-    site.is_down();
-    assert_eq!(site.get("/", &[]).await.status, 404);
+async fn promise_6_a_negative_answer_takes_the_place_of_a_good_page_only_if_it_says_for_how_long() {
+    for status in [404, 405, 410, 414] {
+        for (headers, shown) in [(&[][..], 200), (&[FRESH], status)] {
+            let site = Site::new(Pages::new());
+            site.says(&[]);
+            site.get("/", &[]).await;
+            pass(1).await;
+            site.says_with(status, headers);
+            assert_eq!(site.get("/", &[]).await.status, status);
+            site.is_down();
+            assert_eq!(site.get("/", &[]).await.status, shown, "{headers:?}");
+            // Where there is nothing better, both are kept.
+            site.says_with(status, headers);
+            site.get("/other", &[]).await;
+            site.is_down();
+            assert_eq!(site.get("/other", &[]).await.status, status);
+            // Nor is there anything better when the good page is past its end.
+            pass(700).await;
+            site.says_with(status, headers);
+            site.get("/", &[]).await;
+            site.is_down();
+            assert_eq!(site.get("/", &[]).await.status, status);
+        }
+    }
 }
 
 /// The body does not know its length, the headers say one.
@@ -309,4 +324,86 @@ async fn promise_8_callers_of_a_page_that_is_too_large_do_not_wait_for_each_othe
             assert_eq!(calls.load(Ordering::Relaxed), made);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_9_what_the_origin_takes_back_is_not_served_stale() {
+    let no_store = ("cache-control", "no-store");
+    let table: &[(u16, &[(&str, &str)], bool)] = &[
+        (200, &[("cache-control", "private")], true),
+        (200, &[no_store], true),
+        (200, &[("cache-control", "no-cache")], true),
+        (200, &[FRESH, ("set-cookie", "session=alice")], true),
+        (200, &[FRESH, ("vary", "*")], true),
+        (302, &[], true),
+        (401, &[], true),
+        (403, &[], true),
+        (404, &[no_store], true),
+        (410, &[no_store], true),
+        (451, &[no_store], true),
+        // What is said of one request, or not by the origin, or what only a limit here forbids.
+        (400, &[], false),
+        (408, &[], false),
+        (429, &[], false),
+        (304, &[], false),
+        (500, &[no_store], false),
+        (503, &[no_store], false),
+        (200, &[FRESH, ("x-long", &"a".repeat(40 << 10))], false),
+    ];
+    for (status, headers, is_gone) in table {
+        let site = Site::new(Pages::new());
+        site.says(&[FRESH]);
+        let good = site.get("/", &[]).await;
+        pass(200).await;
+        site.says_with(*status, headers);
+        site.get("/", &[]).await;
+        assert_eq!(site.cache.is_empty(), *is_gone, "{status} {headers:?}");
+        site.fails_with(503);
+        let reply = site.get("/", &[]).await;
+        assert_eq!(reply.body != good.body, *is_gone, "{status} {headers:?}");
+    }
+}
+
+/// It is no word about the pages of those who do not say who they are.
+#[tokio::test(start_paused = true)]
+async fn promise_9_an_answer_to_credentials_takes_back_only_what_it_says_itself() {
+    for (says, is_gone) in [("max-age=100", false), ("private", true)] {
+        let site = Site::new(Pages::new().public());
+        site.says(&[FRESH]);
+        site.get("/", &[]).await;
+        pass(200).await;
+        site.says(&[("cache-control", says)]);
+        site.get("/", &[("authorization", "Bearer alice")]).await;
+        assert_eq!(site.cache.is_empty(), is_gone, "{says}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_8_a_page_that_is_past_its_end_with_its_last_byte_is_for_its_caller_only() {
+    let (called, mut calls) = tokio::sync::mpsc::unbounded_channel();
+    let origin = tower::service_fn(move |_: http::Request<Empty<Bytes>>| {
+        called.send(()).unwrap();
+        let late = futures::stream::once(Box::pin(async {
+            sleep(Duration::from_secs(5)).await;
+            Ok::<_, BoxError>(Frame::data(Bytes::from("page")))
+        }));
+        let response = http::Response::builder();
+        let response = response.header("cache-control", "max-age=1, must-revalidate");
+        std::future::ready(Ok::<_, BoxError>(response.body(StreamBody::new(late)).unwrap()))
+    });
+    let site = CacheLayer::new(Page::cache("pages").spawn(), Pages::new()).layer(origin);
+    let first = site.clone().oneshot(get("/", &[])).await.unwrap();
+    let reader = async { first.into_body().collect().await.unwrap().to_bytes() };
+    let waiter = async {
+        sleep(Duration::from_millis(4_500)).await;
+        site.oneshot(get("/", &[])).await.unwrap()
+    };
+    let (read, waited) = tokio::join!(reader, waiter);
+    assert_eq!(read, "page");
+    assert!(waited.headers().get("age").is_none(), "{:?}", waited.headers());
+    let mut count = 0;
+    while calls.try_recv().is_ok() {
+        count += 1;
+    }
+    assert_eq!(count, 2, "the waiter had a call of his own");
 }

@@ -4,7 +4,7 @@ use std::{convert::Infallible, net::SocketAddr};
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Collected, Empty, StreamBody};
 use hyper_util::{
@@ -16,7 +16,6 @@ use hyper_util::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
 };
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_failover::{
@@ -205,4 +204,23 @@ where
         .map_response(|it: Response<cached::Body<Body>>| it.map(Body::new))
         .layer(CacheLayer::new(Page::cache("pages").spawn(), Pages::new()))
         .service(origin)
+}
+
+#[tokio::test]
+async fn promise_8_a_body_is_kept_that_hyper_drops_after_its_content_length() {
+    for is_http2 in [false, true] {
+        let origin = service_fn(|_| {
+            let chunks = futures::stream::iter(["hello ", "world"].map(Ok::<_, Infallible>));
+            let page = Response::builder()
+                .header("cache-control", "max-age=60")
+                .header("content-length", 11);
+            std::future::ready(Ok(page.body(Body::from_stream(chunks)).unwrap()))
+        });
+        let address = serve(kept(origin)).await;
+        let client = client(is_http2);
+        let first = client.request(get(address)).await.unwrap();
+        assert_eq!(first.into_body().collect().await.unwrap().to_bytes(), "hello world");
+        let second = client.request(get(address)).await.unwrap();
+        assert_eq!(second.headers()["cache-status"], STORED, "{is_http2}");
+    }
 }

@@ -83,6 +83,21 @@ impl<K, V> Deposit<K, V> {
     }
 }
 
+impl<K, V> Deposit<K, V>
+where
+    K: Clone + Eq + Hash,
+{
+    /// Refuses this response, and forgets what is kept under its key: the backend has taken that
+    /// back, so that it may answer failed calls no more either.
+    ///
+    /// What a later call has brought stays. A call that began earlier and is not coalesced with this
+    /// one may still bring its own answer.
+    pub fn withdraw(self) {
+        self.cache.shelf().forget_before(&self.key, self.fill);
+        self.refuse();
+    }
+}
+
 impl<K, V> Drop for Deposit<K, V> {
     fn drop(&mut self) {
         if let Some(report) = self.report.take() {

@@ -21,7 +21,8 @@ pub trait Keeper {
     type Note;
 
     /// Sees to it that a copy of the response is [handed in](Deposit::store), now or when its body
-    /// has ended; or [refuses](Deposit::refuse) to keep it.
+    /// has ended; or [refuses](Deposit::refuse) to keep it, and with it [what was
+    /// kept](Deposit::withdraw) before.
     fn keep(
         &self,
         note: Self::Note,

@@ -171,6 +171,11 @@ where
         }
     }
 
+    /// Forgets what is under this key, unless a later call has brought it.
+    pub(super) fn forget_before(&self, key: &K, fill: Fill) {
+        drop(self.entries.remove_if(key, |held| held.began <= fill.began));
+    }
+
     /// Forgets, and sees to it that no call that began before brings it back.
     pub(super) fn invalidate(&self, invalidation: Invalidation<K, V>) {
         let invalidation = Arc::new(invalidation);

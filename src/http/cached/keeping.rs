@@ -1,7 +1,7 @@
 use std::pin::pin;
 
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{Request, Response, StatusCode, header};
 use http_body::Body as _;
 
 use super::{
@@ -43,7 +43,10 @@ where
         }
         let blank = self.blank(&note, response, &mut deposit);
         response.extensions_mut().insert(Forwarded { is_kept: blank.is_some() });
-        let Some(blank) = blank else { return deposit.refuse() };
+        let Some(blank) = blank else {
+            let is_taken_back = self.is_taken_back(&note, response);
+            return if is_taken_back { deposit.withdraw() } else { deposit.refuse() };
+        };
         let (is_head, limit) = (note.is_head, self.settings().body_limit);
         let framing = blank.framing;
         let hand_in = move |copied: Result<Copied, TooLarge>| {
@@ -54,8 +57,11 @@ where
             if blank.declared.is_some_and(|length| length != copied.data_len() as u64) {
                 return;
             }
-            let terms = blank.verdict.terms(deposit.key().tag(), clock::now() - note.began);
-            deposit.store(Page::new(blank.kept, copied), terms);
+            let elapsed = clock::now() - note.began;
+            match blank.verdict.terms(deposit.key().tag(), elapsed) {
+                Some(terms) => deposit.store(Page::new(blank.kept, copied), terms),
+                None => deposit.refuse(),
+            }
         };
         // There is no body, although its length may be declared, and nobody has to read it.
         if is_head {
@@ -182,6 +188,32 @@ where
             fresh_for: verdict.fresh_for,
         };
         Some(Blank { kept, verdict, declared, framing })
+    }
+}
+
+impl<B> Pages<B>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    /// Whether the origin says by a response that is not kept that no page is to be, whoever asks:
+    /// other than a failure, a complaint about one request, or what only a limit here forbids.
+    fn is_taken_back(&self, note: &Note, response: &Response<Body<B>>) -> bool {
+        let (said, status) = (response.headers(), response.status());
+        let is_about_the_page = match status {
+            StatusCode::NOT_MODIFIED => false,
+            StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::GONE
+            | StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS => true,
+            _ => status.is_success() || status.is_redirection(),
+        };
+        let asker = Asker { is_head: note.is_head, is_credited: false };
+        let is_made_up = response.extensions().get::<Staleness>().is_some();
+        let verdict = || Verdict::new(asker, status, said, self.settings(), clock::wall());
+        let is_too_long = headers::bytes(said, self.settings().head_limit).is_none();
+        is_about_the_page && !is_made_up && !is_too_long && (verdict().is_none() || vary::names(said).is_none())
     }
 }
 

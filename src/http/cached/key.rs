@@ -86,9 +86,20 @@ impl PageKey {
     }
 }
 
-/// The tag of everything that is kept of a target.
+/// The tag of everything that is kept of a target: the host that is meant, and the path.
+///
+/// The same for all protocols, since a server sees the host in the target over HTTP/2 and in a
+/// header over HTTP/1.
 pub(super) fn tag(target: &[u8]) -> Name {
-    String::from_utf8_lossy(target).into_owned().into()
+    let mut parts = target.split(|byte| *byte == b'\n').skip(1);
+    let mut next = || parts.next().unwrap_or_default();
+    let (authority, header, path) = (next(), next(), next());
+    let host = if authority.is_empty() { header } else { authority };
+    let host = host.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+    let port = [b":80".as_slice(), b":443", b":"].into_iter().find(|it| host.ends_with(it));
+    let host = &host[..host.len() - port.map_or(0, <[u8]>::len)];
+    let text = [&host.to_ascii_lowercase(), b"\n".as_slice(), path].concat();
+    String::from_utf8_lossy(&text).into_owned().into()
 }
 
 /// The target as text. Inside a server the host stands in a header only, so both that and the

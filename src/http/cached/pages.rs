@@ -158,7 +158,8 @@ impl<B> Pages<B> {
     }
 
     /// The tag of everything that is kept of the target of this request, for
-    /// [`invalidate_tag`](crate::fallback::cached::Cache::invalidate_tag). `None` if it is not
+    /// [`invalidate_tag`](crate::fallback::cached::Cache::invalidate_tag): its host, from the URI or
+    /// else from `Host`, and its path with the query, whatever the scheme. `None` if it is not
     /// clear which host is meant.
     pub fn tag_of<R>(&self, request: &Request<R>) -> Option<Name> {
         key::target(request.uri(), request.headers(), 0).map(|target| key::tag(&target))

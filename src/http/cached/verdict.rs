@@ -18,6 +18,8 @@ pub(super) struct Verdict {
     stale_for: Duration,
     /// When it came.
     age: Duration,
+    /// It says that there is no page, and not for how long.
+    is_negative: bool,
     tags: Vec<Name>,
 }
 
@@ -66,22 +68,29 @@ impl Verdict {
             fresh_for: fresh_for.min(settings.longest_fresh_for),
             stale_for: stale_for.min(settings.longest_stale_for),
             age: age(headers, &dated, now),
+            is_negative: !says_freshness && status.is_client_error(),
             tags: tags(headers, settings.tags_from.as_ref())?,
         };
         (verdict.age < verdict.fresh_for.saturating_add(verdict.stale_for)).then_some(verdict)
     }
 
-    /// The terms for a copy that is complete so long after the call began.
+    /// The terms for a copy that is complete so long after the call began. `None` if it is past its
+    /// end already, so that those who waited for it may not have it either.
     ///
     /// Without jitter, so that what the origin says holds to the second.
-    pub(super) fn terms(self, target: Name, elapsed: Duration) -> Terms {
+    pub(super) fn terms(self, target: Name, elapsed: Duration) -> Option<Terms> {
+        let age = self.age.saturating_add(elapsed);
+        if age >= self.fresh_for.saturating_add(self.stale_for) {
+            return None;
+        }
         let terms = Terms::new()
             .fresh_for(self.fresh_for)
             .stale_for(self.stale_for)
-            .age(self.age.saturating_add(elapsed))
+            .age(age)
             .jitter(Ratio::percent(0))
             .tag(target);
-        self.tags.into_iter().fold(terms, Terms::tag)
+        let terms = if self.is_negative { terms.negative() } else { terms };
+        Some(self.tags.into_iter().fold(terms, Terms::tag))
     }
 }
 

@@ -30,6 +30,7 @@ pin_project! {
     /// | it declared its length, and ends before or goes on after it | given up |
     /// | it is, or declares to be, longer than the limit | given up, at once |
     /// | it ends in an error, its `poll_frame` panics, or a frame is neither data nor trailers | given up |
+    /// | it is dropped when as much was read as the `Content-Length` of its head says | complete |
     /// | it is dropped half-way | given up |
     ///
     /// A copy takes at most twice the memory of what has been read, and never more than the limit,
@@ -38,10 +39,16 @@ pin_project! {
     ///
     /// # Cancel safety
     ///
-    /// Dropping it before its end gives the copy up.
+    /// Dropping it gives the copy up, unless all that its head declared has been read.
     pub struct Body<B> {
         #[pin]
         state: State<B>,
+    }
+
+    impl<B> PinnedDrop for Body<B> {
+        fn drop(this: Pin<&mut Self>) {
+            this.project().state.left();
+        }
     }
 }
 
@@ -58,6 +65,21 @@ pin_project! {
             data: Bytes,
             trailers: Option<Arc<HeaderMap>>,
         },
+    }
+}
+
+impl<B> State<B> {
+    /// Nobody reads any further: hyper's server does so after the bytes that the head declared.
+    fn left(self: Pin<&mut Self>) {
+        match self.project() {
+            StateProj::Read { copying, .. } => {
+                let place = copying.get_mut().unwrap_or_else(PoisonError::into_inner);
+                if let Some(copying) = place.take() {
+                    copying.left();
+                }
+            }
+            StateProj::Kept { .. } => {}
+        }
     }
 }
 

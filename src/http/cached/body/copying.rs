@@ -109,6 +109,14 @@ impl Copying {
         }
     }
 
+    /// The reader has left. A copy has ended if its head declared no more, and no trailers.
+    pub(super) fn left(self) {
+        let is_all = self.framing.length == Some(self.data.len() as u64);
+        if is_all && !self.framing.announces_trailers && !std::thread::panicking() {
+            self.end(None);
+        }
+    }
+
     /// Whether there is as much of it as its length says.
     fn is_whole(&self) -> bool {
         let length = self.framing.length.or(self.declared.exact());

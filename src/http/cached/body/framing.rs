@@ -9,6 +9,8 @@ pub(crate) struct Framing {
     /// A `None` is no proof of an end: hyper gives it also for a stream that was reset without an
     /// error.
     pub(crate) has_to_say_its_end: bool,
+    /// There is a `Trailer` in its head.
+    pub(crate) announces_trailers: bool,
 }
 
 impl Framing {
@@ -26,7 +28,8 @@ impl Framing {
             _ => true,
         };
         let has_to_say_its_end = version == Version::HTTP_2;
-        is_clear.then_some(Self { length, has_to_say_its_end })
+        let announces_trailers = headers.contains_key(header::TRAILER);
+        is_clear.then_some(Self { length, has_to_say_its_end, announces_trailers })
     }
 }
 

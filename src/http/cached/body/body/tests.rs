@@ -396,3 +396,52 @@ fn the_reader_sees_the_body_and_the_receiver_a_copy_of_it_if_it_is_whole() {
     assert!(cases.values().all(|count| *count > 100), "{cases:?}");
     println!("{cases:?}");
 }
+
+#[test]
+fn a_body_that_is_dropped_with_all_that_its_head_declared_is_a_complete_copy() {
+    let framing = |length| Framing { length: Some(length), ..Framing::default() };
+    let table = [
+        (framing(6), vec![data("abc"), data("def"), Pending], true),
+        (framing(0), vec![Pending], true),
+        (framing(7), vec![data("abc"), data("def"), Pending], false),
+        (framing(5), vec![data("abc"), data("def"), Pending], false),
+        (framing(6), vec![data("abc"), data("def"), Fails], false),
+        (framing(6), vec![data("abc"), data("def"), Panics], false),
+        (
+            Framing { announces_trailers: true, ..framing(6) },
+            vec![data("abc"), data("def"), Pending],
+            false,
+        ),
+        (Framing::default(), vec![data("abc"), data("def"), Pending], false),
+    ];
+    for (framing, steps, is_complete) in table {
+        let receiver = Receiver::default();
+        let (shown, polls) = (format!("{framing:?} {steps:?}"), steps.len());
+        let mut body = Body::new(Script::of(steps));
+        body.copy(LIMIT, framing, receiver.done());
+        read(&mut body, polls, false);
+        assert_eq!(receiver.copies(), []);
+        drop(body);
+        assert_eq!(receiver.copies().len(), usize::from(is_complete), "{shown}");
+        assert!(receiver.is_dropped());
+    }
+}
+
+#[test]
+fn a_body_that_has_to_say_its_end_has_not_ended_by_none_alone() {
+    let framing = Framing { has_to_say_its_end: true, ..Framing::default() };
+    let end = |script: Script, framing| {
+        let receiver = Receiver::default();
+        let mut body = Body::new(script);
+        body.copy(LIMIT, framing, receiver.done());
+        assert_eq!(read(&mut body, 9, false).last().unwrap().2, Seen::End);
+        receiver.copies().len()
+    };
+    let script = || Script::of([data("abc")]);
+    assert_eq!(end(script(), framing), 0);
+    assert_eq!(end(script(), Framing::default()), 1);
+    assert_eq!(end(script(), Framing { length: Some(3), ..framing }), 1);
+    assert_eq!(end(script().declares(3), framing), 1);
+    assert_eq!(end(Script { knows_its_end: true, ..script() }, framing), 1);
+    assert_eq!(end(Script::of([data("abc"), Trailers(trailers())]), framing), 1);
+}
