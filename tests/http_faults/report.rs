@@ -146,7 +146,7 @@ impl Report {
         // A load that is left over, or a place that is lost, would have callers wait or go without.
         // A few may have waited for the machine until their time was over.
         let at_rest = || before.calls.iter().chain(&after.calls);
-        let waited = |call: &&Call| call.is_stale() && call.took() >= SOFT;
+        let waited = |call: &&Call| call.is_stale() && call.took() > SOFT / 2;
         for call in at_rest() {
             let is_right = call.is_primary() || waited(&call);
             self.unless(is_right, Guarantee::NoLeak, || format!("at rest {call:?}"));
