@@ -213,7 +213,10 @@ where
         let is_made_up = response.extensions().get::<Staleness>().is_some();
         let verdict = || Verdict::new(asker, status, said, self.settings(), clock::wall());
         let is_too_long = headers::bytes(said, self.settings().head_limit).is_none();
-        is_about_the_page && !is_made_up && !is_too_long && (verdict().is_none() || vary::names(said).is_none())
+        is_about_the_page
+            && !is_made_up
+            && !is_too_long
+            && (verdict().is_none() || vary::names(said).is_none())
     }
 }
 

@@ -14,7 +14,10 @@ use tower::{
     Layer, Service, ServiceExt, limit::GlobalConcurrencyLimitLayer, service_fn,
     util::BoxCloneSyncService,
 };
-use tower_failover::{BoxError, fallback::cached::CoalesceLayer};
+use tower_failover::{
+    BoxError,
+    fallback::cached::{CoalesceLayer, SharedError},
+};
 
 use super::support::{Counts, MILLI, SECOND, ask, by_number, cache, origin, slow, stack};
 

@@ -153,7 +153,7 @@ where
                     *this.vain += 1;
                     if together && *this.vain < MOST_VAIN {
                         let now = clock::now();
-                        let service = Coalesce::new(inner, this.desk.clone());
+                        let mut service = Coalesce::new(inner, this.desk.clone());
                         State::of(service.start(request, now), now).1
                     } else {
                         State::waiting(inner, request)

@@ -19,7 +19,8 @@ use crate::{
 /// # Readiness
 ///
 /// Always ready, and asks nothing of the inner service, because most callers will not call it. Who
-/// does waits in his future until a clone of his own is ready; so nobody who is answered from the
+/// does takes over this instance and waits in his future until it is ready, and this service goes on
+/// with a clone; so nobody who is answered from the
 /// cache holds a place in a queue or under a limit. An error of its readiness is that of the call.
 ///
 /// # Cancel safety

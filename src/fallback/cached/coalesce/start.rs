@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use tower_service::Service;
 
@@ -51,7 +51,11 @@ impl<S, Q, C> Coalesce<S, Q, C>
 where
     Q: Keeper,
 {
-    pub(super) fn start<Request>(&self, request: Request, now: Moment) -> Start<S, Request, Q, C>
+    pub(super) fn start<Request>(
+        &mut self,
+        request: Request,
+        now: Moment,
+    ) -> Start<S, Request, Q, C>
     where
         S: Service<Request, Response = Q::Response> + Clone + Send + 'static,
         S::Future: Send + 'static,
@@ -62,7 +66,7 @@ where
     {
         let desk = self.desk.clone();
         let Some(key) = desk.keeper.key(&request) else {
-            return Start::Pass(self.inner.clone(), request);
+            return Start::Pass(self.instance(), request);
         };
         let is_stale = match desk.look(&request, &key, now) {
             Known::Fresh(entry) => {
@@ -77,7 +81,7 @@ where
         let soft = desk.waits.soft.filter(|_| is_stale);
         let limit = soft.unwrap_or(desk.waits.hard);
         if desk.table.is_apart(&key, now) {
-            return Start::Alone(limit, self.inner.clone(), request);
+            return Start::Alone(limit, self.instance(), request);
         }
         match desk.sit(&key, now, soft.is_some()) {
             Seat::First(load) => {
@@ -110,7 +114,7 @@ where
 
     /// Makes the call for whoever waits for this load.
     fn first<Request>(
-        &self,
+        &mut self,
         load: Arc<Load<Q::Stored>>,
         ticket: Ticket<Q, C>,
         request: Request,
@@ -124,13 +128,19 @@ where
         C: Classify<Q::Response, S::Error> + Send + Sync + 'static,
     {
         let note = self.desk.keeper.note(&request);
-        let call = self.desk.call(when_ready(self.inner.clone(), request), ticket, note);
+        let inner = self.instance();
+        let call = self.desk.call(when_ready(inner, request), ticket, note);
         First::new(self.desk.clone(), load, call)
     }
 
     /// Has a newer answer loaded in the background, if the fallback above wants one.
-    fn refresh<Request>(&self, entry: &Entry<Q::Stored>, request: Request, key: Q::Key, now: Moment)
-    where
+    fn refresh<Request>(
+        &mut self,
+        entry: &Entry<Q::Stored>,
+        request: Request,
+        key: Q::Key,
+        now: Moment,
+    ) where
         S: Service<Request, Response = Q::Response> + Clone + Send + 'static,
         S::Future: Send + 'static,
         S::Error: Into<BoxError> + Send + 'static,
@@ -148,6 +158,15 @@ where
             let ticket = self.desk.ticket(load.clone(), key);
             drop(self.first(load, ticket, request));
         }
+    }
+
+    /// The instance that this service holds; it goes on with a clone.
+    fn instance(&mut self) -> S
+    where
+        S: Clone,
+    {
+        let clone = self.inner.clone();
+        mem::replace(&mut self.inner, clone)
     }
 }
 
