@@ -2,7 +2,10 @@
 
 use std::{panic::AssertUnwindSafe, sync::atomic::Ordering, time::Duration};
 
-use axum::http::{HeaderMap, Request, Response, header::{CONTENT_LENGTH, RETRY_AFTER}};
+use axum::http::{
+    HeaderMap, Request, Response,
+    header::{CONTENT_LENGTH, RETRY_AFTER},
+};
 use futures::FutureExt;
 use http_body::Body;
 use http_body_util::BodyExt;

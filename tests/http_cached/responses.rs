@@ -407,3 +407,19 @@ async fn promise_8_a_page_that_is_past_its_end_with_its_last_byte_is_for_its_cal
     }
     assert_eq!(count, 2, "the waiter had a call of his own");
 }
+
+#[tokio::test(start_paused = true)]
+async fn promise_6_more_headers_than_a_map_has_room_for_harm_nothing() {
+    let names: Vec<_> = (0..23_000).map(|n| format!("x-{n}")).collect();
+    let lines: Vec<_> = (0..40_000).map(|_| ("x-a", "1")).chain([FRESH]).collect();
+    let names: Vec<_> = names.iter().map(|name| (name.as_str(), "")).chain([FRESH]).collect();
+    for headers in [lines, names] {
+        let site = Site::new(Pages::new().head_limit(64 << 20));
+        site.says(&headers);
+        for _ in 0..2 {
+            let reply = site.get("/", &[]).await;
+            assert_eq!(reply.headers.len(), headers.len() + usize::from(reply.is_kept()));
+        }
+        assert!(site.cache.len() == 1 || site.calls() == 2);
+    }
+}

@@ -4,7 +4,7 @@ use std::{convert::Infallible, net::SocketAddr};
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, Version};
 use http_body::Frame;
 use http_body_util::{BodyExt, Collected, Empty, StreamBody};
 use hyper_util::{
@@ -79,6 +79,7 @@ async fn second(client: Plain, address: SocketAddr) -> (String, String) {
     let read = first.into_body().collect().await.map(Collected::to_bytes);
     let second = site.oneshot(get(address)).await.unwrap();
     let status = second.headers()["cache-status"].to_str().unwrap().to_owned();
+    assert!(status != STORED || second.version() == Version::HTTP_11);
     (status, read.map_or("cut".into(), |read| String::from_utf8(read.to_vec()).unwrap()))
 }
 

@@ -179,14 +179,7 @@ where
         let variation = Variation::new(names, &note.headers, settings.head_limit)?;
         let headers = headers::to_keep(said, headers_bytes)?;
         deposit.rekey(key);
-        let kept = Kept {
-            status,
-            version: response.version(),
-            headers,
-            headers_bytes,
-            variation,
-            fresh_for: verdict.fresh_for,
-        };
+        let kept = Kept { status, headers, headers_bytes, variation, fresh_for: verdict.fresh_for };
         Some(Blank { kept, verdict, declared, framing })
     }
 }
@@ -213,7 +206,10 @@ where
         let is_made_up = response.extensions().get::<Staleness>().is_some();
         let verdict = || Verdict::new(asker, status, said, self.settings(), clock::wall());
         let is_too_long = headers::bytes(said, self.settings().head_limit).is_none();
-        is_about_the_page && !is_made_up && !is_too_long && (verdict().is_none() || vary::names(said).is_none())
+        is_about_the_page
+            && !is_made_up
+            && !is_too_long
+            && (verdict().is_none() || vary::names(said).is_none())
     }
 }
 
