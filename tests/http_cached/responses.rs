@@ -22,6 +22,8 @@ use tower_failover::{
 
 use crate::support::{Site, date, get, pass};
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 const FRESH: (&str, &str) = ("cache-control", "max-age=100");
 
 #[tokio::test(start_paused = true)]
@@ -329,7 +331,7 @@ async fn promise_8_callers_of_a_page_that_is_too_large_do_not_wait_for_each_othe
 #[tokio::test(start_paused = true)]
 async fn promise_9_what_the_origin_takes_back_is_not_served_stale() {
     let no_store = ("cache-control", "no-store");
-    let table: &[(u16, &[(&str, &str)], bool)] = &[
+    let table: &[(u16, Headers, bool)] = &[
         (200, &[("cache-control", "private")], true),
         (200, &[no_store], true),
         (200, &[("cache-control", "no-cache")], true),
