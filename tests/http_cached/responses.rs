@@ -385,19 +385,18 @@ async fn promise_8_a_page_that_is_past_its_end_with_its_last_byte_is_for_its_cal
     let (called, mut calls) = tokio::sync::mpsc::unbounded_channel();
     let origin = tower::service_fn(move |_: http::Request<Empty<Bytes>>| {
         called.send(()).unwrap();
-        let late = futures::stream::once(Box::pin(async {
+        async {
             sleep(Duration::from_secs(5)).await;
-            Ok::<_, BoxError>(Frame::data(Bytes::from("page")))
-        }));
-        let response = http::Response::builder();
-        let response = response.header("cache-control", "max-age=1, must-revalidate");
-        std::future::ready(Ok::<_, BoxError>(response.body(StreamBody::new(late)).unwrap()))
+            let response = http::Response::builder();
+            let response = response.header("cache-control", "max-age=1, must-revalidate");
+            Ok::<_, BoxError>(response.body(Full::<Bytes>::from("page"))?)
+        }
     });
     let site = CacheLayer::new(Page::cache("pages").spawn(), Pages::new()).layer(origin);
-    let first = site.clone().oneshot(get("/", &[])).await.unwrap();
-    let reader = async { first.into_body().collect().await.unwrap().to_bytes() };
+    let first = site.clone().oneshot(get("/", &[]));
+    let reader = async { first.await.unwrap().into_body().collect().await.unwrap().to_bytes() };
     let waiter = async {
-        sleep(Duration::from_millis(4_500)).await;
+        sleep(Duration::from_millis(500)).await;
         site.oneshot(get("/", &[])).await.unwrap()
     };
     let (read, waited) = tokio::join!(reader, waiter);

@@ -34,6 +34,7 @@ fn get(address: SocketAddr) -> Request<Empty<Bytes>> {
 }
 
 /// A server of connections that this function answers, each in a task.
+#[expect(clippy::disallowed_methods, reason = "tests spawn openly")]
 async fn listen<F>(answer: impl Fn(TcpStream) -> F + Send + 'static) -> SocketAddr
 where
     F: Future<Output = ()> + Send + 'static,
