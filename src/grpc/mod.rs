@@ -37,6 +37,9 @@
 //! Above the codec, where calls end in [`Status`](tonic::Status), [`Codes`] is a
 //! [classifier](crate::Classify) of its own; a stream that fails after its head is not seen there.
 //!
+//! gRPC-Web (`application/grpc-web`) carries its trailers in the body, where nobody looks here: its
+//! calls are judged wrongly. Put these layers inside of `GrpcWebLayer`, where the trailers are.
+//!
 //! # Refusals
 //!
 //! [`AnswerRefusalsLayer::for_grpc`](crate::http::AnswerRefusalsLayer::for_grpc) makes every error a

@@ -14,7 +14,7 @@ use tower_failover::{
     fallback::{FallbackLayer, Source, Value, cached::Cached},
     http::{
         ServerErrors,
-        cached::{AnnotateLayer, Body, BodyLayer, Page, Pages, Staleness},
+        cached::{AnnotateLayer, Body, BodyLayer, CacheLayer, Page, Pages, Staleness},
     },
 };
 
@@ -146,4 +146,21 @@ async fn promise_4_an_answer_of_a_fallback_below_is_not_kept_above() {
     let response = outer.oneshot(get("/", &[])).await.unwrap();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "page");
     assert_eq!(cache.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_4_a_cache_that_was_not_asked_says_so_also_above_one_that_was() {
+    let said: Said = Arc::new(Mutex::new(Ok((200, vec![("cache-control", "max-age=60")]))));
+    let (cache, _upkeep) = Page::cache("outer").build();
+    let outer = ServiceBuilder::new()
+        .layer(CacheLayer::new(cache, Pages::new()))
+        .map_request(|mut request: Request<Empty<Bytes>>| {
+            request.headers_mut().remove("cookie");
+            request
+        })
+        .service(site("inner", &said));
+    let request = get("/", &[("cookie", "session=alice")]);
+    let response = outer.clone().oneshot(request).await.unwrap();
+    let lines: Vec<_> = response.headers().get_all("cache-status").iter().collect();
+    assert_eq!(lines, ["inner; fwd=miss; stored", "outer; fwd=bypass"]);
 }

@@ -22,6 +22,8 @@ use tower_failover::{
 
 use crate::support::{Site, date, get, pass};
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 const FRESH: (&str, &str) = ("cache-control", "max-age=100");
 
 #[tokio::test(start_paused = true)]
@@ -329,7 +331,7 @@ async fn promise_8_callers_of_a_page_that_is_too_large_do_not_wait_for_each_othe
 #[tokio::test(start_paused = true)]
 async fn promise_9_what_the_origin_takes_back_is_not_served_stale() {
     let no_store = ("cache-control", "no-store");
-    let table: &[(u16, &[(&str, &str)], bool)] = &[
+    let table: &[(u16, Headers, bool)] = &[
         (200, &[("cache-control", "private")], true),
         (200, &[no_store], true),
         (200, &[("cache-control", "no-cache")], true),
@@ -383,19 +385,18 @@ async fn promise_8_a_page_that_is_past_its_end_with_its_last_byte_is_for_its_cal
     let (called, mut calls) = tokio::sync::mpsc::unbounded_channel();
     let origin = tower::service_fn(move |_: http::Request<Empty<Bytes>>| {
         called.send(()).unwrap();
-        let late = futures::stream::once(Box::pin(async {
+        async {
             sleep(Duration::from_secs(5)).await;
-            Ok::<_, BoxError>(Frame::data(Bytes::from("page")))
-        }));
-        let response = http::Response::builder();
-        let response = response.header("cache-control", "max-age=1, must-revalidate");
-        std::future::ready(Ok::<_, BoxError>(response.body(StreamBody::new(late)).unwrap()))
+            let response = http::Response::builder();
+            let response = response.header("cache-control", "max-age=1, must-revalidate");
+            Ok::<_, BoxError>(response.body(Full::<Bytes>::from("page"))?)
+        }
     });
     let site = CacheLayer::new(Page::cache("pages").spawn(), Pages::new()).layer(origin);
-    let first = site.clone().oneshot(get("/", &[])).await.unwrap();
-    let reader = async { first.into_body().collect().await.unwrap().to_bytes() };
+    let first = site.clone().oneshot(get("/", &[]));
+    let reader = async { first.await.unwrap().into_body().collect().await.unwrap().to_bytes() };
     let waiter = async {
-        sleep(Duration::from_millis(4_500)).await;
+        sleep(Duration::from_millis(500)).await;
         site.oneshot(get("/", &[])).await.unwrap()
     };
     let (read, waited) = tokio::join!(reader, waiter);
@@ -406,4 +407,20 @@ async fn promise_8_a_page_that_is_past_its_end_with_its_last_byte_is_for_its_cal
         count += 1;
     }
     assert_eq!(count, 2, "the waiter had a call of his own");
+}
+
+#[tokio::test(start_paused = true)]
+async fn promise_6_more_headers_than_a_map_has_room_for_harm_nothing() {
+    let names: Vec<_> = (0..23_000).map(|n| format!("x-{n}")).collect();
+    let lines: Vec<_> = (0..40_000).map(|_| ("x-a", "1")).chain([FRESH]).collect();
+    let names: Vec<_> = names.iter().map(|name| (name.as_str(), "")).chain([FRESH]).collect();
+    for headers in [lines, names] {
+        let site = Site::new(Pages::new().head_limit(64 << 20));
+        site.says(&headers);
+        for _ in 0..2 {
+            let reply = site.get("/", &[]).await;
+            assert_eq!(reply.headers.len(), headers.len() + usize::from(reply.is_kept()));
+        }
+        assert!(site.cache.len() == 1 || site.calls() == 2);
+    }
 }

@@ -121,3 +121,21 @@ async fn promise_9_a_name_and_a_value_are_not_taken_for_each_other() {
     }
     assert_eq!((seen.len(), site.calls(), site.cache.len()), (98, 98, 98));
 }
+
+#[tokio::test(start_paused = true)]
+async fn promise_6_as_many_targets_that_vary_are_known_as_the_setting_says() {
+    for (limit, are_all_found) in [(1 << 20, true), (4 << 10, false)] {
+        let site = Site::new(Pages::new().vary_limit(limit));
+        site.says(&[("cache-control", "max-age=100"), ("vary", "accept")]);
+        let (mut found, accept) = (0, [("accept", "text/html")]);
+        for n in 0..1_000 {
+            site.get(&format!("/{n}"), &accept).await;
+        }
+        assert_eq!(site.cache.len(), 1_000);
+        for n in (0..1_000).rev() {
+            found += usize::from(site.get(&format!("/{n}"), &accept).await.is_kept());
+        }
+        assert_eq!(found == 1_000, are_all_found, "{found}");
+        assert!(found > 0);
+    }
+}

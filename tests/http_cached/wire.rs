@@ -4,7 +4,7 @@ use std::{convert::Infallible, net::SocketAddr};
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, Version};
 use http_body::Frame;
 use http_body_util::{BodyExt, Collected, Empty, StreamBody};
 use hyper_util::{
@@ -34,6 +34,7 @@ fn get(address: SocketAddr) -> Request<Empty<Bytes>> {
 }
 
 /// A server of connections that this function answers, each in a task.
+#[expect(clippy::disallowed_methods, reason = "tests spawn openly")]
 async fn listen<F>(answer: impl Fn(TcpStream) -> F + Send + 'static) -> SocketAddr
 where
     F: Future<Output = ()> + Send + 'static,
@@ -79,6 +80,7 @@ async fn second(client: Plain, address: SocketAddr) -> (String, String) {
     let read = first.into_body().collect().await.map(Collected::to_bytes);
     let second = site.oneshot(get(address)).await.unwrap();
     let status = second.headers()["cache-status"].to_str().unwrap().to_owned();
+    assert!(status != STORED || second.version() == Version::HTTP_11);
     (status, read.map_or("cut".into(), |read| String::from_utf8(read.to_vec()).unwrap()))
 }
 

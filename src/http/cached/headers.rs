@@ -58,7 +58,8 @@ pub(super) fn are_for_everybody(trailers: &HeaderMap) -> bool {
 }
 
 /// A copy in memory of its own, since a value may hold on to all that was read with it; with a place
-/// for `Age`. `None` if it is not clear what is for one connection only.
+/// for `Age`. `None` if it is not clear what is for one connection only, or if there are more than a
+/// map has room for.
 pub(super) fn to_keep(headers: &HeaderMap, bytes: usize) -> Option<HeaderMap> {
     let mut named = Vec::new();
     for line in headers.get_all(header::CONNECTION) {
@@ -73,14 +74,14 @@ pub(super) fn to_keep(headers: &HeaderMap, bytes: usize) -> Option<HeaderMap> {
     headers.values().for_each(|value| text.extend_from_slice(value.as_bytes()));
     let mut text = text.freeze();
     // With room for `Age` and `Cache-Status`.
-    let mut kept = HeaderMap::with_capacity(headers.len() + 2);
+    let mut kept = HeaderMap::try_with_capacity(headers.keys_len() + 2).ok()?;
     for (name, value) in headers {
         let copy = copy(value, text.split_to(value.len()))?;
         if is_kept(name) {
-            kept.append(name, copy);
+            kept.try_append(name, copy).ok()?;
         }
     }
-    kept.insert(header::AGE, HeaderValue::from_static("0"));
+    kept.try_insert(header::AGE, HeaderValue::from_static("0")).ok()?;
     Some(kept)
 }
 

@@ -179,14 +179,7 @@ where
         let variation = Variation::new(names, &note.headers, settings.head_limit)?;
         let headers = headers::to_keep(said, headers_bytes)?;
         deposit.rekey(key);
-        let kept = Kept {
-            status,
-            version: response.version(),
-            headers,
-            headers_bytes,
-            variation,
-            fresh_for: verdict.fresh_for,
-        };
+        let kept = Kept { status, headers, headers_bytes, variation, fresh_for: verdict.fresh_for };
         Some(Blank { kept, verdict, declared, framing })
     }
 }

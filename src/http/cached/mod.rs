@@ -63,6 +63,13 @@
 //! The path is that which the layer sees: what `Router::nest` took off is no part of it. One cache
 //! and one [`Pages`] belong to one origin.
 //!
+//! A request that passes by has no stale page either when its call fails: a browser that comes back
+//! with `If-None-Match` gets the failure. `only-if-cached` is passed on, and the origin is asked.
+//!
+//! Everything that answers depend on has to be in the key or in `Vary`. An origin that builds links
+//! from `X-Forwarded-Host`, say, and does not name it there, lets one caller choose what all others
+//! are shown: strip such headers above the cache.
+//!
 //! `max-age` and `min-fresh` of a request say what may answer it without a call. When its call
 //! fails they do not count (RFC 5861, section 4), but `max-stale` and `stale-if-error` do.
 //!
@@ -76,7 +83,25 @@
 //! `must-revalidate` alone, which RFC 9111 would let pass, is not taken for leave to share.
 //! Where headers cannot be read, they forbid.
 //!
-//! What a page has of headers are copies, without those of one connection.
+//! Nor is a page kept with `Set-Cookie`, `Cache-Control`, `Vary` or what is for one connection among
+//! its trailers, or one that was past its end when its last byte came.
+//!
+//! What a page has of headers are copies, without those of one connection. It is handed out as
+//! HTTP/1.1.
+//!
+//! Only a whole body is kept, so its end has to be told from a cut. One of HTTP/1.0, or of HTTP/1.1
+//! with `Connection: close`, is not kept unless it has a `Content-Length`, is chunked or knows its
+//! length; one of HTTP/2 is not unless it says that it has ended (`is_end_stream`), has trailers, or
+//! is as long as declared, since hyper gives a stream that was reset without an error for a whole
+//! one. A layer that decompresses over HTTP/2 may hide the end: put it above the cache. A body that a
+//! service in this process streams (as HTTP/1.1, the version that responses are made with) is whole
+//! when it ends without an error. So is one of an HTTP/1.1 origin that ends it by closing the
+//! connection and does not say `Connection: close`, as it should.
+//!
+//! What is refused is also taken back: an answer other than a failure by which the origin forbids to
+//! keep a page (`private`, `no-store`, `Set-Cookie`, a 401, a 403, …) removes the one that was kept
+//! under the same key, so that it is not served stale later. A 404, 405, 410 or 414 that does not
+//! say for how long never takes the place of a page that can still be used.
 //!
 //! # For how long
 //!
@@ -94,7 +119,7 @@
 //! # When pages are forgotten
 //!
 //! When a request that is not safe (`POST`, `PUT`, …) is answered by a 2xx or 3xx, all pages of its
-//! target are, of all principals: RFC 9111, section 4.4. This looks at every entry of the cache.
+//! target are, of all principals and over all protocols: RFC 9111, section 4.4. This looks at every entry of the cache.
 //! Else by [tag](Pages::tags_from), by [target](Pages::tag_of), or as
 //! [`Cache`](crate::fallback::cached::Cache) allows.
 //!

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::{HeaderMap, Response, StatusCode, Version, header::AGE};
+use http::{HeaderMap, Response, StatusCode, header::AGE};
 
 use super::{Body, PageKey, Staleness, body::Copied, vary::Variation};
 use crate::fallback::cached::{Cache, CacheBuilder, Found};
@@ -17,7 +17,6 @@ struct Whole {
 /// A page without its body.
 pub(super) struct Kept {
     pub(super) status: StatusCode,
-    pub(super) version: Version,
     /// Without those that are for one connection, and with a place for `Age`.
     pub(super) headers: HeaderMap,
     pub(super) headers_bytes: usize,
@@ -60,12 +59,12 @@ impl Page {
         self.0.kept.fresh_for
     }
 
+    /// As HTTP/1.1, like a response that is made here: how the origin spoke is of no use to others.
     pub(super) fn restore<B>(found: Found<'_, Self>) -> Response<Body<B>> {
         let Whole { kept, copied } = &*found.stored().0;
         let age = found.age();
         let mut response = Response::new(Body::kept(copied));
         *response.status_mut() = kept.status;
-        *response.version_mut() = kept.version;
         *response.headers_mut() = kept.headers.clone();
         response.headers_mut().insert(AGE, age.as_secs().into());
         response.extensions_mut().insert(Staleness::kept(found.is_fresh(), age, kept.fresh_for));

@@ -20,6 +20,7 @@ use crate::event::Name;
 /// | [`longest_fresh_for`](Self::longest_fresh_for) | 1 day |
 /// | [`longest_stale_for`](Self::longest_stale_for) | 1 day |
 /// | [`tags_from`](Self::tags_from) | nowhere |
+/// | [`vary_limit`](Self::vary_limit) | 4 MiB |
 ///
 /// ```
 /// use std::time::Duration;
@@ -57,7 +58,8 @@ impl<B> Pages<B> {
     }
 
     fn with(settings: Settings) -> Self {
-        let shared = Shared { settings, varied: Varied::new() };
+        let varied = Varied::new(settings.vary_limit);
+        let shared = Shared { settings, varied };
         Self { shared: Arc::new(shared), body: PhantomData }
     }
 
@@ -149,6 +151,16 @@ impl<B> Pages<B> {
     #[must_use]
     pub fn tags_from(self, header: HeaderName) -> Self {
         self.set(|settings| settings.tags_from = Some(header))
+    }
+
+    /// Remembers of `Vary` this many bytes: by which headers the answers of a target differ.
+    ///
+    /// A target that varies takes about 130 bytes, the length of its key, and that of the names. A
+    /// page whose target was forgotten is not found until its target is learned again: for more
+    /// than some 20,000 targets that vary, make it larger.
+    #[must_use]
+    pub fn vary_limit(self, bytes: usize) -> Self {
+        self.set(|settings| settings.vary_limit = bytes)
     }
 
     fn set(self, change: impl FnOnce(&mut Settings)) -> Self {

@@ -15,6 +15,7 @@ pub(super) struct Settings {
     pub(super) longest_fresh_for: Duration,
     pub(super) longest_stale_for: Duration,
     pub(super) tags_from: Option<HeaderName>,
+    pub(super) vary_limit: usize,
 }
 
 impl Settings {
@@ -27,5 +28,6 @@ impl Settings {
         longest_fresh_for: Duration::from_secs(86_400),
         longest_stale_for: Duration::from_secs(86_400),
         tags_from: None,
+        vary_limit: 4 << 20,
     };
 }

@@ -21,12 +21,11 @@ pub(super) struct Variation {
 /// A response that differs by more than these is kept for nobody.
 const MOST_NAMES: usize = 16;
 const LONGEST_NAME: usize = 64;
-const MOST_BYTES: u64 = 4 << 20;
 const USUAL_ITEMS: usize = 4 << 10;
 
 impl Varied {
-    pub(super) fn new() -> Self {
-        Self(Cache::with_weighter(USUAL_ITEMS, MOST_BYTES, ByBytes))
+    pub(super) fn new(most_bytes: usize) -> Self {
+        Self(Cache::with_weighter(USUAL_ITEMS, most_bytes as u64, ByBytes))
     }
 
     /// By what the answers of this primary key differ.

@@ -13,8 +13,10 @@ pub(super) fn annotate<B>(served: Served<Response<B>>, name: &str) -> Response<B
     let below = served.value().extensions().get::<Staleness>();
     let staleness = Staleness::served(&served, below);
     let mut response = served.into_inner();
+    // It was set for this layer: one above is not to take it for its own.
+    let mark = response.extensions_mut().remove::<Forwarded>();
     let status = match staleness.source() {
-        Source::Primary => primary(&response, name),
+        Source::Primary => primary(&response, mark, name),
         Source::Cache { .. }
         | Source::Stale { .. }
         | Source::Value
@@ -32,16 +34,16 @@ pub(super) fn annotate<B>(served: Served<Response<B>>, name: &str) -> Response<B
         }
     };
     let status = HeaderValue::try_from(status).expect("tokens, numbers and quoted text");
-    response.headers_mut().append(CACHE_STATUS, status);
+    // A response with as many headers as there can be is left as it is.
+    let _ = response.headers_mut().try_append(CACHE_STATUS, status);
     response
 }
 
 /// What the inner service responded with. Without a mark it was no answer to learn from, or it comes
 /// from a cache below.
-fn primary<B>(response: &Response<B>, name: &str) -> String {
-    let marks = response.extensions();
-    let below = marks.get::<Staleness>();
-    match marks.get::<Forwarded>() {
+fn primary<B>(response: &Response<B>, mark: Option<Forwarded>, name: &str) -> String {
+    let below = response.extensions().get::<Staleness>();
+    match mark {
         _ if below.is_some_and(Staleness::is_stale) => format!("{name}; fwd=stale"),
         Some(Forwarded { is_kept: true }) => format!("{name}; fwd=miss; stored"),
         Some(Forwarded { is_kept: false }) => format!("{name}; fwd=miss"),
