@@ -12,5 +12,5 @@ mod responses;
 mod support;
 mod terms;
 mod variants;
-mod wire;
 mod waiting;
+mod wire;
