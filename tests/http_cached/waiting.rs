@@ -9,19 +9,21 @@ use std::{
     time::Duration,
 };
 
+use axum::body::Body;
 use bytes::Bytes;
 use futures::{StreamExt, future::join_all, stream};
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, StreamBody};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::time::{Instant, sleep};
-use tower::{Layer, Service, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_failover::{
     BoxError,
     http::cached::{CacheLayer, Page, Pages},
 };
 
-use crate::support::get;
+use crate::{support::get, wire};
 
 const MILLI: Duration = Duration::from_millis(1);
 
@@ -85,4 +87,31 @@ async fn promise_7_callers_of_a_page_without_an_end_read_it_at_the_same_time() {
         readers.push(page);
     }
     assert_eq!(calls.load(SeqCst), 2);
+}
+
+#[tokio::test]
+async fn promise_7_a_client_that_gives_no_window_keeps_nobody_else_from_the_page() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = calls.clone();
+    let origin = service_fn(move |_: Request<hyper::body::Incoming>| {
+        count.fetch_add(1, SeqCst);
+        let chunks = stream::repeat_with(|| Ok::<_, Infallible>(vec![b'x'; 1_000])).take(100);
+        let page = Response::builder().header("cache-control", "max-age=60");
+        std::future::ready(page.body(Body::from_stream(chunks)).map_err(BoxError::from))
+    });
+    let layer = CacheLayer::new(Page::cache("pages").spawn(), Pages::new());
+    let site = ServiceBuilder::new()
+        .map_response(|page: Response<_>| page.map(Body::new))
+        .layer(layer.body_timeout(100 * MILLI).hard_timeout(60_000 * MILLI))
+        .service(origin);
+    let address = wire::serve(site).await;
+    let greedy: wire::Plain = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .http2_initial_stream_window_size(1)
+        .build_http();
+    let unread = greedy.request(wire::get(address)).await.unwrap();
+    let page = wire::client(true).request(wire::get(address)).await.unwrap();
+    assert_eq!(page.into_body().collect().await.unwrap().to_bytes().len(), 100_000);
+    assert_eq!(calls.load(SeqCst), 2);
+    drop(unread);
 }

@@ -23,13 +23,13 @@ use tower_failover::{
     http::cached::{self, CacheLayer, Page, Pages},
 };
 
-type Plain = Client<HttpConnector, Empty<Bytes>>;
+pub(crate) type Plain = Client<HttpConnector, Empty<Bytes>>;
 
-fn client(is_http2: bool) -> Plain {
+pub(crate) fn client(is_http2: bool) -> Plain {
     Client::builder(TokioExecutor::new()).http2_only(is_http2).build_http()
 }
 
-fn get(address: SocketAddr) -> Request<Empty<Bytes>> {
+pub(crate) fn get(address: SocketAddr) -> Request<Empty<Bytes>> {
     Request::get(format!("http://{address}/")).body(Empty::new()).unwrap()
 }
 
@@ -51,7 +51,7 @@ where
 }
 
 /// A server of HTTP/1 and HTTP/2 that answers by this service.
-async fn serve<S>(service: S) -> SocketAddr
+pub(crate) async fn serve<S>(service: S) -> SocketAddr
 where
     S: Service<
             Request<hyper::body::Incoming>,
