@@ -18,7 +18,7 @@ use super::{
     first::First,
     load::End,
     next::Next,
-    start::{Again, Start},
+    start::{Again, Alone, Start},
 };
 use crate::{
     BoxError, Classify, clock,
@@ -78,7 +78,7 @@ where
     Q: Keeper,
 {
     pub(super) fn new(
-        start: Start<S, Request, Q, C>,
+        start: Start<S, Request, Fut, Q, C>,
         desk: Arc<Desk<Q, C>>,
         began: Moment,
     ) -> Self {
@@ -91,16 +91,24 @@ impl<S, Request, Fut, Q, C> State<S, Request, Fut, Q, C>
 where
     Q: Keeper,
 {
-    fn of(start: Start<S, Request, Q, C>, now: Moment) -> (Option<Duration>, Self) {
+    fn of(start: Start<S, Request, Fut, Q, C>, now: Moment) -> (Option<Duration>, Self) {
         match start {
-            Start::Pass(inner, request) => (None, Self::waiting(inner, request)),
+            Start::Pass(alone) => (None, Self::alone(alone)),
             Start::Answer(entry) => (None, Self::Answer { entry, now }),
             Start::Fail(error) => (None, Self::Fail { error: Some(error) }),
-            Start::Alone(limit, inner, request) => (Some(limit), Self::waiting(inner, request)),
+            Start::Alone(limit, alone) => (Some(limit), Self::alone(alone)),
             Start::First(limit, first) => (Some(limit), Self::First { first }),
             Start::Next(limit, next, again) => {
                 (Some(limit), Self::Next { next, again: Some(again) })
             }
+        }
+    }
+
+    fn alone(alone: Alone<S, Request, Fut>) -> Self {
+        match alone {
+            Alone::Called(future) => Self::Calling { future },
+            Alone::Waiting(inner, request) => Self::waiting(inner, request),
+            Alone::Failed(error) => Self::Fail { error: Some(error) },
         }
     }
 

@@ -18,10 +18,10 @@ use crate::{
 ///
 /// # Readiness
 ///
-/// Always ready, and asks nothing of the inner service, because most callers will not call it. Who
-/// does takes over this instance and waits in his future until it is ready, and this service goes on
-/// with a clone; so nobody who is answered from the
-/// cache holds a place in a queue or under a limit. An error of its readiness is that of the call.
+/// Always ready, and does not ask the inner service, because most callers will not call it; so who is
+/// answered from the cache holds no place in a queue or under a limit. It is asked by the call of
+/// whoever has to make one; if it is not ready then, he takes over that instance and waits in his
+/// future, and this service goes on with a clone. An error of its readiness is that of the call.
 ///
 /// # Cancel safety
 ///

@@ -1,4 +1,10 @@
-use std::{mem, sync::Arc, time::Duration};
+use std::{
+    future::ready,
+    mem,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use tower_service::Service;
 
@@ -21,20 +27,28 @@ use crate::{
 };
 
 /// What a caller does first.
-pub(super) enum Start<S, Request, Q, C>
+pub(super) enum Start<S, Request, Fut, Q, C>
 where
     Q: Keeper,
 {
     /// His request has nothing to do with the cache.
-    Pass(S, Request),
+    Pass(Alone<S, Request, Fut>),
     /// He has his answer.
     Answer(Arc<Entry<Q::Stored>>),
     Fail(BoxError),
     /// He makes a call, and waits so long.
-    Alone(Duration, S, Request),
+    Alone(Duration, Alone<S, Request, Fut>),
     First(Duration, First<Q, C>),
     /// He waits for the call of another, so long.
     Next(Duration, Next<Q, C>, Again<S, Request, Q>),
+}
+
+/// A call for one caller only.
+pub(super) enum Alone<S, Request, Fut> {
+    Called(Fut),
+    /// The service was not ready.
+    Waiting(S, Request),
+    Failed(BoxError),
 }
 
 /// What a caller needs who does not get the answer that he waited for.
@@ -55,7 +69,7 @@ where
         &mut self,
         request: Request,
         now: Moment,
-    ) -> Start<S, Request, Q, C>
+    ) -> Start<S, Request, S::Future, Q, C>
     where
         S: Service<Request, Response = Q::Response> + Clone + Send + 'static,
         S::Future: Send + 'static,
@@ -66,7 +80,7 @@ where
     {
         let desk = self.desk.clone();
         let Some(key) = desk.keeper.key(&request) else {
-            return Start::Pass(self.instance(), request);
+            return Start::Pass(self.alone(request));
         };
         let is_stale = match desk.look(&request, &key, now) {
             Known::Fresh(entry) => {
@@ -81,7 +95,7 @@ where
         let soft = desk.waits.soft.filter(|_| is_stale);
         let limit = soft.unwrap_or(desk.waits.hard);
         if desk.table.is_apart(&key, now) {
-            return Start::Alone(limit, self.instance(), request);
+            return Start::Alone(limit, self.alone(request));
         }
         match desk.sit(&key, now, soft.is_some()) {
             Seat::First(load) => {
@@ -128,8 +142,14 @@ where
         C: Classify<Q::Response, S::Error> + Send + Sync + 'static,
     {
         let note = self.desk.keeper.note(&request);
-        let inner = self.instance();
-        let call = self.desk.call(when_ready(inner, request), ticket, note);
+        let call = match self.poll_inner() {
+            Poll::Ready(Ok(())) => self.desk.call(self.inner.call(request), ticket, note),
+            Poll::Ready(Err(error)) => self.desk.call(ready(Err(error)), ticket, note),
+            Poll::Pending => {
+                let inner = self.take_inner();
+                self.desk.call(when_ready(inner, request), ticket, note)
+            }
+        };
         First::new(self.desk.clone(), load, call)
     }
 
@@ -160,8 +180,28 @@ where
         }
     }
 
-    /// The instance that this service holds; it goes on with a clone.
-    fn instance(&mut self) -> S
+    fn alone<Request>(&mut self, request: Request) -> Alone<S, Request, S::Future>
+    where
+        S: Service<Request> + Clone,
+        S::Error: Into<BoxError>,
+    {
+        match self.poll_inner() {
+            Poll::Ready(Ok(())) => Alone::Called(self.inner.call(request)),
+            Poll::Ready(Err(error)) => Alone::Failed(error.into()),
+            Poll::Pending => Alone::Waiting(self.take_inner(), request),
+        }
+    }
+
+    /// Whether the inner service is ready now. If it is not, whoever takes it polls it again.
+    fn poll_inner<Request>(&mut self) -> Poll<Result<(), S::Error>>
+    where
+        S: Service<Request>,
+    {
+        self.inner.poll_ready(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// The instance that was polled; this service goes on with a clone.
+    fn take_inner(&mut self) -> S
     where
         S: Clone,
     {
