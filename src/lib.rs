@@ -54,6 +54,10 @@
 //! | [`fallback`] | what instead? | [`Strategy`](fallback::Strategy), [`Plan`](fallback::Plan) |
 //! | [`event`] | who is told? | [`Event`](event::Event), [`Observer`](event::Observer) |
 #![cfg_attr(
+    feature = "cache",
+    doc = "| [`fallback::cached`] | what did it answer last time? | [`Cached`](fallback::cached::Cached), [`Stale`](fallback::cached::Stale), one [`Cache`](fallback::cached::Cache) |"
+)]
+#![cfg_attr(
     feature = "http",
     doc = "| [`http`] | did it work, when is that known, how is a refusal said? | [`ServerErrors`](http::ServerErrors), [`AtEnd`](http::AtEnd), [`AnswerRefusalsLayer`](http::AnswerRefusalsLayer) |"
 )]

@@ -23,6 +23,7 @@ impl<P: Pass> Held<P> {
     }
 
     /// Whether code of the inner service runs, or has unwound.
+    #[cfg(feature = "http")]
     pub(crate) const fn is_running(&self) -> bool {
         self.running
     }

@@ -50,7 +50,8 @@
 //!
 //! A caller may be known by something else: a client certificate, an API key in a header of its
 //! own, an extension that a layer set. Where answers differ by it, name it as the principal, or let
-//! the responses name the header in `Vary`.
+//! the responses name the header in `Vary`. Errors of such callers are shared too, by those who wait
+//! for one call.
 //!
 //! # Which requests
 //!

@@ -48,9 +48,10 @@ impl<Q, C> CoalesceLayer<Q, C>
 where
     Q: Keeper,
 {
-    /// Tells failures from successes by this classifier: the one of the fallback above.
+    /// Tells failures from successes by this classifier, which has to be the one of the fallback
+    /// above: what it calls a success is kept, also in place of what the fallback would serve.
     ///
-    /// Only a success is kept. A failure leaves the source alone for a while.
+    /// A failure leaves the source alone for a while.
     pub fn classify<D>(self, classifier: D) -> CoalesceLayer<Q, D> {
         let Self { cache, keeper, classifier: _, waits, table } = self;
         CoalesceLayer { cache, keeper, classifier, waits, table }

@@ -95,8 +95,10 @@ where
         let Some(key) = self.key.take() else { return };
         let Desk { cache, table, waits, .. } = &*self.desk;
         let is_refused = end.is_refused();
-        // Somebody's time ran out on it, and nobody could go on with it.
-        let is_given_up = end.is_lost() && self.load.goes_on();
+        // Somebody's time ran out on it, and nobody could go on with it. Of a source that has
+        // answered it says nothing that a reader left.
+        let has_answered = self.load.body_until().is_some();
+        let is_given_up = end.is_lost() && self.load.goes_on() && !has_answered;
         // First, since all that follows runs the hash and the equality of the user's keys.
         self.load.end(end);
         table.remove(&key, &self.load);
