@@ -43,6 +43,10 @@ async fn main() {
     }
 }
 
+async fn hang() -> Result<Arc<str>, BoxError> {
+    std::future::pending().await
+}
+
 /// The median, the 99th of 100 and the worst of one round, in milliseconds.
 async fn round(callers: usize) -> [f64; 3] {
     let cache = Cache::<u64, Arc<str>>::builder("waiters").spawn();
@@ -53,7 +57,7 @@ async fn round(callers: usize) -> [f64; 3] {
     let counted = calls.clone();
     let origin = service_fn(move |_: u64| {
         counted.fetch_add(1, Ordering::Relaxed);
-        std::future::pending::<Result<Arc<str>, BoxError>>()
+        hang()
     });
     let coalesced = CoalesceLayer::new(cached.clone()).soft_timeout(SOFT).layer(origin);
     let service = FallbackLayer::new(cached).served().layer(coalesced);

@@ -59,7 +59,7 @@ async fn promise_7_each_who_waits_has_his_own_deadline() {
         }
     });
     for waited in join_all(callers).await {
-        assert!(waited >= 3 * SECOND - 2 * MILLI && waited <= 3 * SECOND + MILLI, "{waited:?}");
+        assert!(waited >= 3 * SECOND - 4 * MILLI && waited <= 3 * SECOND + MILLI, "{waited:?}");
     }
     assert_eq!((counts.calls(), counts.dropped()), (1, 0));
     sleep(10 * SECOND).await;
@@ -77,10 +77,10 @@ async fn promise_7_the_stale_answer_comes_at_the_soft_timeout_to_all_who_wait() 
         assert!(matches!(served.unwrap().source(), Source::Stale { .. }));
     }
     let waited = began.elapsed();
-    assert!(waited >= 98 * MILLI && waited <= 101 * MILLI, "{waited:?}");
+    assert!(waited >= 96 * MILLI && waited <= 101 * MILLI, "{waited:?}");
     assert_eq!((counts.calls(), counts.running()), (1, 1));
     sleep(10 * SECOND).await;
-    assert_eq!(ask(&stack, 1).await.unwrap().source(), Source::Cache { age: 98 * MILLI });
+    assert_eq!(ask(&stack, 1).await.unwrap().source(), Source::Cache { age: 96 * MILLI });
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,7 +91,7 @@ async fn promise_7_nobody_waits_for_the_soft_timeout_who_could_have_nothing_stal
     let stack = ten_seconds(&counts, &cache, set);
     let began = Instant::now();
     assert!(is_elapsed(ask(&stack, 1).await), "nothing is kept");
-    assert!(began.elapsed() >= 3 * SECOND - 2 * MILLI);
+    assert!(began.elapsed() >= 3 * SECOND - 4 * MILLI);
 
     let cache = super::support::cache();
     let mut house = House::new();
@@ -110,7 +110,7 @@ async fn promise_7_nobody_waits_for_the_soft_timeout_who_could_have_nothing_stal
         join(ask(&stack, Ask { key: 1, who: 1 }), ask(&stack, Ask { key: 1, who: 2 })).await;
     assert!(matches!(his.unwrap().source(), Source::Stale { .. }));
     assert!(is_elapsed(not_his), "what is kept is not for him");
-    assert!(began.elapsed() >= 3 * SECOND - 2 * MILLI);
+    assert!(began.elapsed() >= 3 * SECOND - 4 * MILLI);
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,7 +119,7 @@ async fn promise_7_who_comes_after_the_soft_timeout_of_a_running_call_does_not_w
     let stack = ten_seconds(&counts, &cache, |layer| layer.soft_timeout(100 * MILLI));
     keep_stale(&cache, 1);
     ask(&stack, 1).await.unwrap();
-    sleep(2 * MILLI).await;
+    sleep(4 * MILLI).await;
     let began = Instant::now();
     for _ in 0..100 {
         assert!(matches!(ask(&stack, 1).await.unwrap().source(), Source::Stale { .. }));
