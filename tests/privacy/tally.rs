@@ -65,7 +65,6 @@ impl Tally {
         let others = [
             (Phase::Up, Kind::Origin),
             (Phase::Failing, Kind::Origin),
-            (Phase::Failing, Kind::Refused),
             (Phase::Down, Kind::Refused),
         ];
         for (phase, kind) in others {
