@@ -95,8 +95,11 @@ impl Keeper for ForNow {
     fn keep(&self, (): (), response: &mut Response, deposit: Deposit<u64, Response>) {
         match std::mem::take(&mut response.trouble) {
             Trouble::None => {
+                // A short life now and then, but hardly three in a row: who looks when the answer
+                // that he waited for is past its end has waited in vain.
+                let stale_for = if fastrand::u8(..) < 32 { 1 } else { 50 };
                 let terms = Terms::new().fresh_for(Duration::from_micros(fastrand::u64(0..300)));
-                deposit.store(response.clone(), terms.stale_for(Duration::from_millis(1)));
+                deposit.store(response.clone(), terms.stale_for(Duration::from_millis(stale_for)));
             }
             Trouble::Lost => {
                 self.record.lost.fetch_add(1, SeqCst);
@@ -255,8 +258,9 @@ async fn storm(callers: usize, keys: u64, seed: u64) {
     let calls = record.calls.load(SeqCst);
     println!(
         "seed {seed}: {answered} answered, {failed} failed, {left} left, {panics} panicked, {calls} calls, \
-         {} dropped, {:?}",
+         {} dropped, {} together, {:?}",
         record.dropped.load(SeqCst),
+        record.together.load(SeqCst),
         began.elapsed(),
     );
     assert_eq!(answered + failed + left + panics, callers);
@@ -269,7 +273,7 @@ async fn storm(callers: usize, keys: u64, seed: u64) {
     );
     // Who has waited in vain three times makes a call of his own, beside that of the others.
     let together = record.together.load(SeqCst);
-    assert!(together * 50 <= calls, "{together} of {calls} calls ran beside another of their key");
+    assert!(together * 200 <= calls, "{together} of {calls} calls ran beside another of their key");
 
     // What is left goes on in the background, and ends.
     let end = Instant::now() + 5 * SECOND;
