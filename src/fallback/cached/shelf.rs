@@ -218,7 +218,8 @@ where
         self.entries.capacity()
     }
 
-    /// Nothing that can panic runs under the lock, so a poisoned one is sound.
+    /// Of the user's code only the hash and the equality of his keys run under the lock, and never
+    /// while the list changes, so a poisoned one is sound.
     fn log(&self) -> MutexGuard<'_, Invalidations<K, V>> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod doubts;
+mod ends;
 mod failures;
 mod house;
 mod misses;

@@ -87,7 +87,8 @@ where
         self.loads().len()
     }
 
-    /// Nothing of the user but the hash and the equality of his keys runs under the lock.
+    /// Nothing of the user but the hash, the equality, the clone and the drop of his keys runs under
+    /// the lock; of our own, the lock of a load or of the invalidations.
     fn loads(&self) -> MutexGuard<'_, HashMap<K, Arc<Load<V>>>> {
         self.loads.lock().unwrap_or_else(PoisonError::into_inner)
     }
