@@ -51,6 +51,8 @@
 //! | [`gate`] | may it go? | [`Guard`](gate::Guard), asked by the one service that refuses |
 //! | [`circuit_breaker`] | may it go, after what happened? | [`Circuit`], a guard |
 //! | [`classify`] | did it work? | [`Classify`], [`Outcome`] |
+//! | [`health`] | may it go, by what its checks say? | [`Health`](health::Health), a guard |
+//! | [`failover`] | who else can do it? | [`Failover`](failover::Failover) over [`Backend`](failover::Backend)s |
 //! | [`fallback`] | what instead? | [`Strategy`](fallback::Strategy), [`Plan`](fallback::Plan) |
 //! | [`event`] | who is told? | [`Event`](event::Event), [`Observer`](event::Observer) |
 #![cfg_attr(
@@ -92,10 +94,12 @@ pub mod circuit_breaker;
 pub mod classify;
 mod clock;
 pub mod event;
+pub mod failover;
 pub mod fallback;
 pub mod gate;
 #[cfg(feature = "grpc")]
 pub mod grpc;
+pub mod health;
 #[cfg(feature = "http")]
 pub mod http;
 mod logic;

@@ -1,6 +1,6 @@
 use std::{error::Error, fmt, time::Duration};
 
-use super::{Name, Reason, Transition};
+use super::{HealthChange, Name, Reason, Switch, Transition};
 
 /// Something a layer did.
 #[derive(Clone, Copy, Debug)]
@@ -8,6 +8,10 @@ use super::{Name, Reason, Transition};
 pub enum Event<'a> {
     /// A circuit changed its state.
     Transition(&'a Transition),
+    /// The health of a target changed.
+    Health(&'a HealthChange),
+    /// Another backend of a failover serves now, or none.
+    Switched(&'a Switch),
     /// A circuit refused a call.
     Refused {
         /// The circuit.
@@ -60,6 +64,8 @@ impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Transition(transition) => fmt::Display::fmt(transition, f),
+            Self::Health(change) => fmt::Display::fmt(change, f),
+            Self::Switched(switch) => fmt::Display::fmt(switch, f),
             Self::Refused { circuit, retry_after: Some(wait) } => {
                 write!(f, "circuit {circuit} refused a call: next probe in {wait:?}")
             }

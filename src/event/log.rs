@@ -4,8 +4,8 @@ use super::{Event, Observer};
 ///
 /// | event | level |
 /// |---|---|
-/// | a circuit opens, a connection is lost, a fallback fails | `WARN` |
-/// | every other transition, a connection is made | `INFO` |
+/// | a circuit opens, a connection is lost, a fallback fails, a target is unhealthy, no backend is left | `WARN` |
+/// | every other transition, change of health and switch, a connection is made | `INFO` |
 /// | a fallback answers, a call is refused | `DEBUG` |
 ///
 /// Names, states and causes are fields; nothing that a request or a response holds is written, so
@@ -32,6 +32,34 @@ impl Observer for Log {
                 circuit = transition.circuit().as_str(),
                 from = transition.from().as_str(),
                 to = transition.to().as_str(),
+                "{event}"
+            ),
+            Event::Health(change) if change.to() == super::Grade::Unhealthy => {
+                tracing::warn!(
+                    target: TARGET,
+                    health = change.target().as_str(),
+                    from = change.from().as_str(),
+                    to = change.to().as_str(),
+                    "{event}"
+                );
+            }
+            Event::Health(change) => tracing::info!(
+                target: TARGET,
+                health = change.target().as_str(),
+                from = change.from().as_str(),
+                to = change.to().as_str(),
+                "{event}"
+            ),
+            Event::Switched(switch) if switch.to().is_none() => tracing::warn!(
+                target: TARGET,
+                failover = switch.failover().as_str(),
+                trigger = switch.trigger().as_str(),
+                "{event}"
+            ),
+            Event::Switched(switch) => tracing::info!(
+                target: TARGET,
+                failover = switch.failover().as_str(),
+                trigger = switch.trigger().as_str(),
                 "{event}"
             ),
             Event::Connected { server } => tracing::info!(target: TARGET, server, "{event}"),

@@ -23,19 +23,21 @@
 
 #[expect(clippy::module_inception, reason = "a file is named after its type")]
 mod event;
+mod health_change;
 mod history;
 #[cfg(feature = "tracing")]
 mod log;
 mod name;
 mod observer;
 mod reason;
+mod switch;
 mod transition;
 
 #[cfg(feature = "tracing")]
 pub use self::log::Log;
 pub use self::{
-    event::Event, history::History, name::Name, observer::Observer, reason::Reason,
-    transition::Transition,
+    event::Event, health_change::HealthChange, history::History, name::Name, observer::Observer,
+    reason::Reason, switch::Switch, transition::Transition,
 };
-pub use crate::logic::{Cause, State};
+pub use crate::logic::{Cause, State, health::Grade, roster::Trigger};
 pub(crate) use observer::Observers;

@@ -6,6 +6,7 @@ mod backoff;
 pub(crate) mod breaker;
 #[cfg(feature = "cache")]
 mod freshness;
+pub(crate) mod health;
 #[cfg(all(test, tower_failover_loom))]
 mod loom_tests;
 pub(crate) mod meter;
@@ -14,6 +15,7 @@ pub(crate) mod policy;
 mod ratio;
 #[cfg(feature = "cache")]
 pub(crate) mod relay;
+pub(crate) mod roster;
 pub(crate) mod sign;
 mod state;
 mod streak;

@@ -15,7 +15,7 @@ const RINGS: [(Ring, &[&str]); 5] = [
     (Ring::Logic, &["logic"]),
     (Ring::Words, &["classify", "clock", "event"]),
     (Ring::Gate, &["gate"]),
-    (Ring::Layers, &["circuit_breaker", "fallback"]),
+    (Ring::Layers, &["circuit_breaker", "failover", "fallback", "health"]),
     (Ring::Adapters, &["grpc", "http", "redis"]),
 ];
 

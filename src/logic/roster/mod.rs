@@ -1,0 +1,5 @@
+//! Who of several backends serves.
+
+mod trigger;
+
+pub use trigger::Trigger;
