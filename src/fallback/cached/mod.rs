@@ -112,7 +112,9 @@ pub use self::{
     by_request::ByRequest,
     cache::Cache,
     cached::Cached,
-    coalesce::{Coalesce, CoalesceLayer, FailedResponse, LeftAlone, Shareable, SharedError},
+    coalesce::{
+        Coalesce, CoalesceLayer, FailedResponse, LeftAlone, Origin, Shareable, SharedError,
+    },
     deposit::Deposit,
     found::Found,
     keeper::{Keeper, Query},

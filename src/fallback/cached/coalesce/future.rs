@@ -10,10 +10,9 @@ use std::{
 
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
-use tower_service::Service;
 
 use super::{
-    Coalesce, Shareable,
+    Coalesce, Origin, Shareable,
     desk::Desk,
     first::First,
     load::End,
@@ -123,9 +122,7 @@ where
 
 impl<S, Request, Q, C> ResponseFuture<S, Request, S::Future, Q, C>
 where
-    S: Service<Request, Response = Q::Response> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Into<BoxError> + Send + 'static,
+    S: Origin<Request, Q>,
     Request: Send + 'static,
     Q: Query<Request> + Shareable,
     C: Classify<Q::Response, S::Error> + Send + Sync + 'static,
@@ -186,9 +183,7 @@ where
 
 impl<S, Request, Q, C> Future for ResponseFuture<S, Request, S::Future, Q, C>
 where
-    S: Service<Request, Response = Q::Response> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Into<BoxError> + Send + 'static,
+    S: Origin<Request, Q>,
     Request: Send + 'static,
     Q: Query<Request> + Shareable,
     C: Classify<Q::Response, S::Error> + Send + Sync + 'static,

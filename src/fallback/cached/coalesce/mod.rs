@@ -53,6 +53,7 @@ mod layer;
 mod left_alone;
 mod load;
 mod next;
+mod origin;
 mod service;
 mod shareable;
 mod shared_error;
@@ -62,6 +63,6 @@ mod ticket;
 mod waits;
 
 pub use self::{
-    failed_response::FailedResponse, layer::CoalesceLayer, left_alone::LeftAlone,
+    failed_response::FailedResponse, layer::CoalesceLayer, left_alone::LeftAlone, origin::Origin,
     service::Coalesce, shareable::Shareable, shared_error::SharedError,
 };

@@ -6,7 +6,7 @@ use std::{
 
 use tower_service::Service;
 
-use super::{Shareable, desk::Desk, future::ResponseFuture};
+use super::{Origin, Shareable, desk::Desk, future::ResponseFuture};
 use crate::{
     BoxError, Classify, ErrorsAreFailures, clock,
     fallback::cached::{Keeper, Query},
@@ -61,9 +61,7 @@ where
 
 impl<S, Q, C, Request> Service<Request> for Coalesce<S, Q, C>
 where
-    S: Service<Request, Response = Q::Response> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Into<BoxError> + Send + 'static,
+    S: Origin<Request, Q>,
     Request: Send + 'static,
     Q: Query<Request> + Shareable,
     C: Classify<Q::Response, S::Error> + Send + Sync + 'static,

@@ -9,7 +9,7 @@ use std::{
 use tower_service::Service;
 
 use super::{
-    Coalesce, LeftAlone, Shareable,
+    Coalesce, LeftAlone, Origin, Shareable,
     desk::{Desk, when_ready},
     first::First,
     load::Load,
@@ -71,9 +71,7 @@ where
         now: Moment,
     ) -> Start<S, Request, S::Future, Q, C>
     where
-        S: Service<Request, Response = Q::Response> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Into<BoxError> + Send + 'static,
+        S: Origin<Request, Q>,
         Request: Send + 'static,
         Q: Query<Request> + Shareable,
         C: Classify<Q::Response, S::Error> + Send + Sync + 'static,
@@ -134,9 +132,7 @@ where
         request: Request,
     ) -> First<Q, C>
     where
-        S: Service<Request, Response = Q::Response> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Into<BoxError> + Send + 'static,
+        S: Origin<Request, Q>,
         Request: Send + 'static,
         Q: Query<Request> + Shareable,
         C: Classify<Q::Response, S::Error> + Send + Sync + 'static,
@@ -161,9 +157,7 @@ where
         key: Q::Key,
         now: Moment,
     ) where
-        S: Service<Request, Response = Q::Response> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Into<BoxError> + Send + 'static,
+        S: Origin<Request, Q>,
         Request: Send + 'static,
         Q: Query<Request> + Shareable,
         C: Classify<Q::Response, S::Error> + Send + Sync + 'static,
