@@ -1,3 +1,9 @@
 //! Who else can do it? Several backends that behave as one service.
 
-pub use crate::{event::Switch, logic::roster::Trigger};
+pub use crate::{
+    event::Switch,
+    logic::{
+        roster::{Recovery, Trigger},
+        score::Weights,
+    },
+};

@@ -1,0 +1,143 @@
+use super::{
+    MemberId, Rank, Rules, Standing, Trigger,
+    absence::Absence,
+    member::{Member, Place, Presence, Sign},
+    ramp::Ramp,
+};
+use crate::logic::Moment;
+
+/// Who of several backends serves.
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    /// In the order of their addition.
+    pub(super) members: Vec<Member>,
+    pub(super) active: Option<Active>,
+    pub(super) pin: Option<Pin>,
+    pub(super) ramp: Option<Ramp>,
+    /// Somebody has served.
+    pub(super) has_begun: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Active {
+    pub(super) id: MemberId,
+    pub(super) since: Moment,
+    /// It serves because another one failed.
+    pub(super) took_over: bool,
+}
+
+/// Who is preferred by hand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pin {
+    pub(super) home: MemberId,
+    pub(super) until: Moment,
+}
+
+impl Roster {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a member. Once somebody has served, a new one is checked before it is used, and caught
+    /// up, too; if nobody serves, a check would only cost time. Who begins with several members
+    /// adds them all before it settles.
+    pub(crate) fn add(&mut self, id: MemberId, rank: Rank, has_catch_up: bool, now: Moment) {
+        let absence = Absence::new(Trigger::Membership, now, now);
+        let by = if self.has_begun { Trigger::Membership } else { Trigger::Start };
+        let up = Presence { since: now, by, sign: now, is_back: false };
+        let place = if self.active.is_some() { Place::Out(absence) } else { Place::Up(up) };
+        let mut member = Member { id, rank, has_catch_up, place, left: 0, asked_at: None };
+        if self.active.is_none() && self.has_begun && has_catch_up {
+            member.place = Place::Out(absence);
+            member.come(Trigger::Membership, true, now);
+        }
+        self.members.push(member);
+    }
+
+    pub(crate) fn remove(&mut self, id: MemberId) {
+        self.members.retain(|member| member.id != id);
+        self.pin = self.pin.filter(|pin| pin.home != id);
+        self.ramp = self.ramp.filter(|ramp| ramp.before != id);
+    }
+
+    pub(crate) fn active(&self) -> Option<MemberId> {
+        self.active.map(|active| active.id)
+    }
+
+    pub(crate) fn standing(&self, id: MemberId) -> Option<Standing> {
+        self.member(id).map(|member| match member.place {
+            Place::Up(_) => Standing::Up,
+            Place::Out(Absence { trigger, since, good, wait, .. }) => {
+                Standing::Out { trigger, since, good, back_at: wait.map(|(_, end)| end) }
+            }
+            Place::CatchingUp { .. } => Standing::CatchingUp,
+        })
+    }
+
+    /// A call on a member failed so that it is left; `since` is when that call began.
+    pub(crate) fn leave(
+        &mut self,
+        id: MemberId,
+        trigger: Trigger,
+        since: Moment,
+        now: Moment,
+        rules: &Rules,
+    ) {
+        let is_active = self.active() == Some(id);
+        if let Some(member) = self.member_mut(id) {
+            member.leave(Sign { trigger, since, now }, is_active, &rules.recovery);
+        }
+    }
+
+    /// A recovery check or a trial call went well: the member answered, and its health, if it has
+    /// one, does not say that it is unhealthy or, unless `leaves_degraded` is off, degraded.
+    pub(crate) fn good(&mut self, id: MemberId, now: Moment, rules: &Rules, random: f64) {
+        let recovery = &rules.recovery;
+        let Some(member) = self.member_mut(id) else { return };
+        let wait = recovery.delay.wait(member.left, random);
+        let Some(absence) = member.absence_mut() else { return };
+        absence.good(now, wait);
+        let (is_over, by) = (absence.is_over(now, recovery), Member::return_trigger(absence));
+        if is_over {
+            member.come(by, false, now);
+        }
+    }
+
+    /// A recovery check or a trial call failed.
+    pub(crate) fn bad(&mut self, id: MemberId) {
+        if let Some(absence) = self.member_mut(id).and_then(Member::absence_mut) {
+            absence.bad();
+        }
+    }
+
+    /// A recovery check or a trial call ended without a verdict.
+    pub(crate) fn abandoned(&mut self, id: MemberId) {
+        if let Some(absence) = self.member_mut(id).and_then(Member::absence_mut) {
+            absence.abandon();
+        }
+    }
+
+    /// The catch-up of a member has ended. One that was begun only because nobody served does not
+    /// end the wait, if somebody serves by now.
+    pub(crate) fn caught_up(&mut self, id: MemberId, is_ok: bool, now: Moment) {
+        let is_served = self.active.is_some();
+        let Some(member) = self.member_mut(id) else { return };
+        let Place::CatchingUp { mut absence, by, is_early, .. } = member.place else { return };
+        if is_ok && !(is_early && is_served) {
+            member.come(by, is_early, now);
+            return;
+        }
+        if !is_ok {
+            absence.bad();
+        }
+        member.place = Place::Out(absence);
+    }
+
+    pub(super) fn member(&self, id: MemberId) -> Option<&Member> {
+        self.members.iter().find(|member| member.id == id)
+    }
+
+    pub(super) fn member_mut(&mut self, id: MemberId) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.id == id)
+    }
+}
