@@ -42,7 +42,6 @@ fn at_tick() -> Moment {
 
 /// The instant at which a timer has to be set so that it fires within this time: tokio's fire a
 /// millisecond or two late. A year at most, since some settings say `Duration::MAX` for ever.
-#[cfg(any(feature = "cache", feature = "redis"))]
 pub(crate) fn deadline(within: Duration) -> Instant {
     const LONGEST: Duration = Duration::from_secs(365 * 86_400);
     const LATE: Duration = Duration::from_millis(2);
@@ -116,7 +115,6 @@ mod tests {
         assert_eq!(now(), start + Duration::from_secs(30));
     }
 
-    #[cfg(any(feature = "cache", feature = "redis"))]
     #[tokio::test(start_paused = true)]
     async fn a_deadline_leaves_room_for_the_lateness_of_timers() {
         let left = |within| deadline(within) - Instant::now();

@@ -104,7 +104,6 @@
 //! fast. Balance below the breaker, or count refusals as load.
 
 mod builder;
-mod bulletin;
 mod call;
 mod circuit;
 mod circuits;

@@ -3,10 +3,9 @@ use std::{
     time::Duration,
 };
 
-use super::bulletin::Bulletin;
 use crate::{
     Outcome, clock,
-    event::{Name, Observers},
+    event::{Bulletin, Name, Observers, Transition},
     gate::Waiters,
     logic::{
         Cause, Moment, Policy,
@@ -27,7 +26,7 @@ pub(super) struct Slot {
     sign: Sign,
     meter: Meter,
     waiters: Waiters,
-    bulletin: Bulletin,
+    bulletin: Bulletin<Transition>,
     control: Mutex<Control>,
 }
 
@@ -63,7 +62,7 @@ impl Slot {
             sign: Sign::new(),
             meter: Meter::new(),
             waiters: Waiters::new(),
-            bulletin: Bulletin::default(),
+            bulletin: Bulletin::new(Observers::default()),
             control: Mutex::new(Control {
                 breaker: Breaker::new(0),
                 policy: Policy::manual(),
@@ -261,7 +260,7 @@ impl Slot {
         }
         let mut news = false;
         for change in [by_time, by_act].into_iter().flatten() {
-            self.bulletin.post(name, change);
+            self.bulletin.post(transition(name, change));
             news = true;
         }
         let shut = self.publish(&control);
@@ -291,6 +290,13 @@ impl Slot {
             Some(until) => Some(until - clock::now()),
         }
     }
+}
+
+#[cold]
+fn transition(circuit: &Name, change: Change) -> Transition {
+    let Change { from, to, cause, lasts_for, metrics_only } = change;
+    let (circuit, at) = (circuit.clone(), clock::wall());
+    Transition { circuit, from, to, cause, lasts_for, metrics_only, at }
 }
 
 #[inline]

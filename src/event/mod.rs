@@ -1,7 +1,7 @@
 //! Who is told? Every layer reports what it did as an [`Event`] to its [`Observer`]s.
 //!
 //! Observers are called outside every lock, after the new state is visible, in the order of the
-//! transitions of a circuit. One that panics is passed over; one that calls back into what told it
+//! changes of a circuit or a target. One that panics is passed over; one that calls back into what told it
 //! harms nothing. Layers never log and never count: `Log` does the first over `tracing` (feature
 //! `tracing`), [`History`] keeps the past.
 //!
@@ -21,6 +21,7 @@
 //! assert_eq!(history.transitions().len(), 1);
 //! ```
 
+mod bulletin;
 #[expect(clippy::module_inception, reason = "a file is named after its type")]
 mod event;
 mod health_change;
@@ -35,9 +36,9 @@ mod transition;
 
 #[cfg(feature = "tracing")]
 pub use self::log::Log;
+pub(crate) use self::{bulletin::Bulletin, observer::Observers};
 pub use self::{
     event::Event, health_change::HealthChange, history::History, name::Name, observer::Observer,
     reason::Reason, switch::Switch, transition::Transition,
 };
 pub use crate::logic::{Cause, State, health::Grade, roster::Trigger};
-pub(crate) use observer::Observers;

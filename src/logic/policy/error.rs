@@ -3,6 +3,7 @@ use std::{error::Error, fmt};
 /// A setting is out of range: which one, what it was, and what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyError {
+    policy: &'static str,
     field: String,
     value: String,
     allowed: &'static str,
@@ -18,8 +19,18 @@ impl PolicyError {
         if valid {
             Ok(())
         } else {
-            Err(Self { field: field.into(), value: format!("{value:?}"), allowed })
+            Err(Self {
+                policy: "circuit",
+                field: field.into(),
+                value: format!("{value:?}"),
+                allowed,
+            })
         }
+    }
+
+    /// Says whose settings they are, if not a circuit's.
+    pub(crate) fn of(self, policy: &'static str) -> Self {
+        Self { policy, ..self }
     }
 
     /// The setting.
@@ -43,8 +54,8 @@ impl PolicyError {
 
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, value, allowed } = self;
-        write!(f, "circuit policy: {field} is {value}, allowed is {allowed}")
+        let Self { policy, field, value, allowed } = self;
+        write!(f, "{policy} policy: {field} is {value}, allowed is {allowed}")
     }
 }
 
