@@ -1,3 +1,37 @@
 //! May it go, by what its checks say? A target is probed on its own schedule.
 
-pub use crate::{event::HealthChange, logic::health::Grade};
+mod builder;
+mod check;
+#[expect(clippy::module_inception, reason = "a file is named after its type")]
+mod health;
+mod monitor;
+mod post;
+mod probe;
+mod report;
+mod round;
+mod rounds;
+mod service_probe;
+mod shared;
+mod sign;
+mod signals;
+mod snapshot;
+mod unhealthy;
+
+pub use self::{
+    builder::{Builder, NoProbes, Probes},
+    check::Check,
+    health::Health,
+    monitor::Monitor,
+    probe::{Checking, Probe},
+    service_probe::ServiceProbe,
+    signals::Signals,
+    snapshot::Snapshot,
+    unhealthy::Unhealthy,
+};
+pub use crate::{
+    event::HealthChange,
+    logic::{
+        health::{Grade, Policy, Quorum, WhileUnknown},
+        policy::PolicyError,
+    },
+};

@@ -1,0 +1,85 @@
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::sleep_until};
+
+use super::{Check, Probe, post::Post, report::Report, round::Round, shared::Shared};
+use crate::{clock, event::Name};
+
+/// Checks a target on its own schedule, and tells its [`Health`](super::Health).
+///
+/// The first check begins with the first poll. Ends when the last handle of the target is dropped;
+/// until then nothing ends it, neither a probe that fails, panics or hangs, nor an observer that
+/// panics. Dropping it leaves the target at the grade it has.
+///
+/// # Panics
+///
+/// Outside a tokio runtime with a timer.
+#[must_use = "a monitor checks nothing unless it is polled"]
+pub struct Monitor {
+    target: Name,
+    work: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Monitor {
+    pub(super) fn new(
+        target: &Arc<Shared>,
+        bell: Arc<Notify>,
+        probes: Vec<Box<dyn Probe>>,
+    ) -> Self {
+        let post = Post::new(target, bell);
+        Self { target: target.name.clone(), work: Box::pin(keep_checking(post, probes)) }
+    }
+}
+
+async fn keep_checking(post: Post, probes: Vec<Box<dyn Probe>>) {
+    while let Some(policy) = post.next_check().await {
+        let (began, at) = (clock::now(), clock::wall());
+        let round = Round::begin(&probes, &policy);
+        let Some(result) = post.unless_gone(within(policy.timeout, round)).await else { return };
+        let took = clock::now() - began;
+        let error = result.as_ref().err().cloned();
+        let report = match result {
+            Ok(()) => Report::Good(Some(took)),
+            Err(error) => Report::Bad(error),
+        };
+        post.end_check(report, Check { at, took, error });
+    }
+}
+
+/// Whether the check was good within its time, and what went wrong if not.
+async fn within(timeout: Duration, round: Round) -> Result<(), Name> {
+    let mut round = round;
+    let mut over = pin!(sleep_until(clock::deadline(timeout)));
+    let decided = poll_fn(|cx| match Pin::new(&mut round).poll(cx) {
+        Poll::Ready(is_good) => Poll::Ready(Some(is_good)),
+        Poll::Pending => over.as_mut().poll(cx).map(|()| None),
+    });
+    match decided.await {
+        Some(true) => Ok(()),
+        Some(false) | None => {
+            let late = || Name::from(format!("no answer within {timeout:?}"));
+            Err(round.error().unwrap_or_else(late))
+        }
+    }
+}
+
+impl Future for Monitor {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.work.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Monitor").field("target", &self.target).finish_non_exhaustive()
+    }
+}

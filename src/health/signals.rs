@@ -1,0 +1,74 @@
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
+
+use super::{Health, shared::Shared};
+use crate::event::{Event, Name, Observer, State};
+
+/// An observer that passes on to a [`Health`] what others see of its target.
+///
+/// | event | counts as |
+/// |---|---|
+/// | a circuit opens | [`Health::down`] |
+/// | a connection is lost, or cannot be made | [`Health::down`] |
+/// | a circuit closes | [`Health::up`] |
+/// | a connection is made | [`Health::up`] |
+///
+/// That a hand forces a circuit, or what one that is metrics-only would have done, says nothing of
+/// the target.
+///
+/// Without a monitor nothing looks at a target that is down: then somebody has to pass on that it
+/// is up who still sees it while its calls are refused, as a connection does, and a circuit below a
+/// gate over the same health does not.
+///
+/// It does not keep the target alive: a monitor ends with the last [`Health`], whatever observes.
+#[derive(Clone)]
+pub struct Signals(Weak<Shared>);
+
+impl Signals {
+    pub(super) fn of(shared: &Arc<Shared>) -> Self {
+        Self(Arc::downgrade(shared))
+    }
+
+    fn pass_on(&self, health: &Health, event: &Event<'_>) {
+        match event {
+            Event::Transition(transition) if transition.is_metrics_only() => {}
+            Event::Transition(transition) => match transition.to() {
+                State::Open => {
+                    health
+                        .down(Name::of(&format_args!("circuit {} is open", transition.circuit())));
+                }
+                State::Closed => health.up(),
+                State::HalfOpen | State::ForcedOpen | State::ForcedClosed | State::MetricsOnly => {}
+            },
+            Event::Disconnected { error, .. } => health.down(Name::of(error)),
+            Event::Connected { .. } => health.up(),
+            Event::Health(_)
+            | Event::Switched(_)
+            | Event::Refused { .. }
+            | Event::FellBack { .. }
+            | Event::FallbackFailed { .. }
+            | Event::RefreshFailed { .. } => {}
+        }
+    }
+}
+
+impl Observer for Signals {
+    fn on_event(&self, event: &Event<'_>) {
+        if let Some(health) = self.0.upgrade().map(Health::of) {
+            self.pass_on(&health, event);
+        }
+    }
+
+    fn wants_refusals(&self) -> bool {
+        false
+    }
+}
+
+impl fmt::Debug for Signals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let health = self.0.upgrade();
+        f.debug_tuple("Signals").field(&health.as_ref().map(|shared| &shared.name)).finish()
+    }
+}
