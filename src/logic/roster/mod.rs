@@ -31,3 +31,6 @@ pub(crate) use self::{
     watch::Due,
 };
 pub use self::{recovery::Recovery, trigger::Trigger};
+
+#[cfg(all(test, not(tower_failover_loom)))]
+mod tests;

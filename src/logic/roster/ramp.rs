@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{MemberId, Recovery};
+use super::{MemberId, Recovery, Roster, Rules, member::Place};
 use crate::logic::Moment;
 
 /// A recovery that is gradual.
@@ -24,5 +24,21 @@ impl Ramp {
         let first = recovery.first_share.get();
         let past = (now - self.begun).as_secs_f64() / (self.until - self.begun).as_secs_f64();
         first + (1.0 - first) * past
+    }
+}
+
+impl Roster {
+    /// Who served before a recovery that is gradual and not over.
+    pub(crate) fn before(&self) -> Option<MemberId> {
+        let before = self.ramp.map(|ramp| ramp.before)?;
+        self.member(before).filter(|it| matches!(it.place, Place::Up(_))).map(|it| it.id)
+    }
+
+    /// The share of the calls that is for who serves; the rest is for [`before`](Self::before).
+    pub(crate) fn share(&self, now: Moment, rules: &Rules) -> f64 {
+        match self.ramp.filter(|_| self.before().is_some()) {
+            Some(ramp) => ramp.share(now, &rules.recovery),
+            None => 1.0,
+        }
     }
 }

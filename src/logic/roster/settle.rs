@@ -131,7 +131,7 @@ impl Roster {
         rules: &Rules,
     ) -> (Trigger, Moment) {
         let Some(active) = self.active else {
-            return self.arrival(to).unwrap_or((Trigger::Start, now));
+            return self.arrival(to).unwrap_or((Trigger::Recovery, now));
         };
         let Some(member) = self.member(active.id) else { return (Trigger::Membership, now) };
         let was_last_resort =
@@ -175,20 +175,6 @@ impl Roster {
             if let Place::Up(presence) = &mut member.place {
                 presence.is_back = false;
             }
-        }
-    }
-
-    /// Who served before a recovery that is gradual and not over.
-    pub(crate) fn before(&self) -> Option<MemberId> {
-        let before = self.ramp.map(|ramp| ramp.before)?;
-        self.member(before).filter(|it| matches!(it.place, Place::Up(_))).map(|it| it.id)
-    }
-
-    /// The share of the calls that is for who serves; the rest is for [`before`](Self::before).
-    pub(crate) fn share(&self, now: Moment, rules: &Rules) -> f64 {
-        match self.ramp.filter(|_| self.before().is_some()) {
-            Some(ramp) => ramp.share(now, &rules.recovery),
-            None => 1.0,
         }
     }
 }

@@ -1,4 +1,7 @@
-use super::{Look, MemberId, Roster, Rules, member::Place};
+use super::{
+    Look, MemberId, Roster, Rules,
+    member::{Member, Place},
+};
 use crate::logic::Moment;
 
 /// What the keeper of the members has to do now.
@@ -48,35 +51,27 @@ impl Roster {
                 }
             }
         }
-        let ends = [self.pin.map(|pin| pin.until), self.ramp.map(|ramp| ramp.until)];
+        let ends = [
+            self.pin.map(|pin| pin.until),
+            self.ramp.map(|ramp| ramp.until),
+            self.trial_at(rules, looks),
+        ];
         let at = ends.into_iter().flatten().filter(|end| *end > now).fold(at, Moment::min);
         Due { checks, catch_ups, at }
     }
 
-    /// A member that nobody checks, that is out, and that a call may try now, in place of the one
-    /// that serves; none of a worse tier than that one. It is not said a second time before the
-    /// call ends with `good`, `bad` or `abandoned`. While nobody serves any call may be the trial,
-    /// as there is nowhere else to go.
+    /// A member that a call may try now, in place of the one that serves. It is not said a second
+    /// time before the call ends with `good`, `bad` or `abandoned`. While nobody serves any call
+    /// may be the trial, as there is nowhere else to go.
     pub(crate) fn trial(
         &mut self,
         now: Moment,
         rules: &Rules,
         looks: &dyn Fn(MemberId) -> Look,
     ) -> Option<MemberId> {
-        let is_needed = self.active.is_none();
-        let worst = self.active().and_then(|active| self.member(active)).map(|it| it.rank.tier);
-        let id = self
-            .seen(looks)
-            .into_iter()
-            .filter(|seen| {
-                let Some(absence) = seen.member.absence() else { return false };
-                let spacing = absence.spacing_of_trials(is_needed, &rules.recovery);
-                let next = absence.next_check(seen.member.asked_at, is_needed, spacing);
-                let tier = worst.is_none_or(|worst| seen.member.rank.tier <= worst);
-                tier && !seen.look.is_monitored && seen.look.is_open() && now >= next
-            })
-            .min_by_key(|seen| seen.member.rank.key())
-            .map(|seen| seen.member.id)?;
+        let trials = self.trials(rules, looks);
+        let due = trials.into_iter().filter(|(next, _)| now >= *next).map(|(_, member)| member);
+        let id = due.min_by_key(|member| member.rank.key())?.id;
         let member = self.member_mut(id)?;
         member.asked_at = Some(now);
         if let Some(absence) = member.absence_mut() {
@@ -85,10 +80,30 @@ impl Roster {
         Some(id)
     }
 
-    /// Whether a call may find something to [try](Self::trial), now or later: then it is worth
-    /// asking.
-    pub(crate) fn has_trials(&self, looks: &dyn Fn(MemberId) -> Look) -> bool {
-        let is_out = |member: &super::member::Member| member.absence().is_some();
-        self.members.iter().any(|member| is_out(member) && !looks(member.id).is_monitored)
+    /// From when on there is a [trial](Self::trial) for a call, if there is a member to try.
+    pub(crate) fn trial_at(
+        &self,
+        rules: &Rules,
+        looks: &dyn Fn(MemberId) -> Look,
+    ) -> Option<Moment> {
+        self.trials(rules, looks).into_iter().map(|(next, _)| next).min()
+    }
+
+    /// Members that are out, that nobody checks, and whose tier is not worse than that of the one
+    /// that serves, each with the time of its next trial.
+    fn trials(&self, rules: &Rules, looks: &dyn Fn(MemberId) -> Look) -> Vec<(Moment, &Member)> {
+        let is_needed = self.active.is_none();
+        let worst = self.active().and_then(|id| self.member(id)).map(|active| active.rank.tier);
+        let next = |member: &Member| {
+            let absence = member.absence()?;
+            let spacing = absence.spacing_of_trials(is_needed, &rules.recovery);
+            Some(absence.next_check(member.asked_at, is_needed, spacing))
+        };
+        self.seen(looks)
+            .into_iter()
+            .filter(|seen| !seen.look.is_monitored && seen.look.is_open())
+            .filter(|seen| worst.is_none_or(|worst| seen.member.rank.tier <= worst))
+            .filter_map(|seen| Some((next(seen.member)?, seen.member)))
+            .collect()
     }
 }

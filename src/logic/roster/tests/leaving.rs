@@ -1,0 +1,153 @@
+use super::world::{A, B, C, SECOND, World, change, step};
+use crate::logic::{
+    health::Grade,
+    roster::{Standing, Trigger},
+};
+
+#[test]
+fn a_failed_call_makes_the_next_best_serve() {
+    for trigger in [Trigger::Connection, Trigger::Timeout] {
+        let mut world = World::new(&[(0, 1), (1, 1)]);
+        assert_eq!(step(world.leave(A, trigger)), change(Some(A), Some(B), trigger));
+        let out = Standing::Out { trigger, since: world.now, good: 0, back_at: None };
+        assert_eq!(world.standing(A), out);
+    }
+}
+
+#[test]
+fn a_change_tells_when_the_failed_call_began() {
+    let mut world = World::new(&[(0, 1), (1, 1)]);
+    world.pass(60 * SECOND);
+    let begun = world.now;
+    world.pass(SECOND);
+    world.roster.leave(A, Trigger::Timeout, begun, world.now, &world.rules);
+    assert_eq!(world.settle().map(|change| change.since), Some(begun));
+}
+
+#[test]
+fn who_is_unhealthy_or_shut_is_left_at_once() {
+    let mut world = World::new(&[(0, 1), (1, 1), (2, 1)]);
+    let unhealthy = world.grade(A, Grade::Unhealthy);
+    assert_eq!(step(unhealthy), change(Some(A), Some(B), Trigger::Health));
+    world.pass(60 * SECOND);
+    assert_eq!(step(world.shut(B, true)), change(Some(B), Some(C), Trigger::Circuit));
+}
+
+#[test]
+fn who_is_unhealthy_while_another_serves_is_out_too() {
+    let mut world = World::new(&[(0, 1), (1, 1), (2, 1)]);
+    assert_eq!(world.grade(B, Grade::Unhealthy), None);
+    world.grade(B, Grade::Healthy);
+    assert!(!world.is_up(B), "comes back without a check");
+    world.leave(A, Trigger::Timeout);
+    assert_eq!(world.active(), Some(C));
+}
+
+#[test]
+fn who_is_degraded_is_left_for_one_that_is_not() {
+    let mut world = World::new(&[(0, 1), (1, 1)]);
+    let degraded = world.grade(A, Grade::Degraded);
+    assert_eq!(step(degraded), change(Some(A), Some(B), Trigger::Degradation));
+}
+
+#[test]
+fn who_is_degraded_is_kept_if_that_is_the_setting() {
+    let mut world = World::new(&[(0, 1), (1, 1)]);
+    world.rules.leaves_degraded = false;
+    assert_eq!(world.grade(A, Grade::Degraded), None);
+}
+
+#[test]
+fn who_is_degraded_is_kept_if_all_are() {
+    let mut world = World::new(&[(0, 1), (1, 1)]);
+    world.look(B).grade = Grade::Degraded;
+    assert_eq!(world.grade(A, Grade::Degraded), None);
+    let heals = world.grade(B, Grade::Healthy);
+    assert_eq!(step(heals), change(Some(A), Some(B), Trigger::Degradation));
+}
+
+#[test]
+fn who_was_left_as_degraded_is_the_last_resort() {
+    let mut world = World::new(&[(0, 1), (1, 1)]);
+    world.grade(A, Grade::Degraded);
+    world.pass(60 * SECOND);
+    assert_eq!(step(world.leave(B, Trigger::Timeout)), change(Some(B), Some(A), Trigger::Timeout));
+    assert!(!world.is_up(A));
+    let ends = world.leave(A, Trigger::Timeout);
+    assert_eq!(step(ends), change(Some(A), None, Trigger::Cascade));
+}
+
+#[test]
+fn a_last_resort_is_left_when_a_good_one_is_back() {
+    let mut world = World::new(&[(0, 1), (1, 1)]);
+    world.grade(A, Grade::Degraded);
+    world.leave(B, Trigger::Timeout);
+    assert_eq!(world.active(), Some(A));
+    world.until_up(B);
+    let last = world.changes.last().copied();
+    assert_eq!(step(last), change(Some(A), Some(B), Trigger::Recovery));
+}
+
+#[test]
+fn who_dies_after_it_was_left_as_degraded_is_no_resort() {
+    let mut world = World::new(&[(0, 1), (1, 1)]);
+    world.grade(A, Grade::Degraded);
+    world.grade(A, Grade::Unhealthy);
+    world.grade(A, Grade::Degraded);
+    assert_eq!(step(world.leave(B, Trigger::Timeout)), change(Some(B), None, Trigger::Cascade));
+    assert_eq!(world.next(&[]), None);
+}
+
+#[test]
+fn one_that_fails_soon_after_it_took_over_is_a_cascade() {
+    let mut world = World::new(&[(0, 1), (1, 1), (2, 1)]);
+    world.leave(A, Trigger::Timeout);
+    world.pass(10 * SECOND - SECOND / 1_000);
+    assert_eq!(step(world.leave(B, Trigger::Timeout)), change(Some(B), Some(C), Trigger::Cascade));
+}
+
+#[test]
+fn one_that_fails_later_or_did_not_take_over_is_no_cascade() {
+    let mut world = World::new(&[(0, 1), (1, 1), (2, 1)]);
+    assert_eq!(step(world.leave(A, Trigger::Timeout)), change(Some(A), Some(B), Trigger::Timeout));
+    world.pass(10 * SECOND);
+    assert_eq!(step(world.leave(B, Trigger::Timeout)), change(Some(B), Some(C), Trigger::Timeout));
+    world.until_up(A);
+    let last = step(world.leave(A, Trigger::Timeout));
+    assert_eq!(last, change(Some(A), Some(C), Trigger::Timeout));
+}
+
+#[test]
+fn a_call_that_began_before_a_member_came_back_does_not_make_it_leave() {
+    let mut world = World::new(&[(0, 1), (1, 1)]);
+    let begun = world.now;
+    world.leave(A, Trigger::Timeout);
+    world.until_up(A);
+    world.roster.leave(A, Trigger::Timeout, begun, world.now, &world.rules);
+    assert_eq!((world.settle(), world.is_up(A)), (None, true));
+}
+
+#[test]
+fn another_failure_of_one_that_is_out_changes_nothing() {
+    let mut world = World::new(&[(0, 1), (1, 1)]);
+    world.leave(A, Trigger::Timeout);
+    world.pass(SECOND);
+    world.good(A);
+    let out = world.standing(A);
+    assert_eq!(world.leave(A, Trigger::Connection), None);
+    assert_eq!(world.standing(A), out);
+}
+
+#[test]
+fn who_is_removed_serves_no_more() {
+    let mut world = World::new(&[(0, 1), (1, 1)]);
+    world.roster.remove(A);
+    let removed = step(world.settle());
+    assert_eq!(removed, change(Some(A), Some(B), Trigger::Membership));
+    assert_eq!(world.roster.standing(A), None);
+    world.roster.remove(B);
+    assert_eq!(step(world.settle()), change(Some(B), None, Trigger::Membership));
+    world.roster.remove(B);
+    assert_eq!(world.leave(B, Trigger::Timeout), None);
+    assert_eq!((world.good(B), world.bad(B)), (None, None));
+}
