@@ -38,6 +38,7 @@ use tower_failover::{
     circuit_breaker::{Circuit, CircuitBreakerLayer, Circuits},
     fallback::{BudgetLayer, Value},
     gate::GateLayer,
+    health::{Health, HealthGateLayer, Policy, WhileUnknown},
 };
 
 /// Longer than any budget of a layer; paused time makes it short.
@@ -391,6 +392,14 @@ fn circuits() -> Circuits<u8> {
     Circuits::new(|_: &u8| Circuit::builder("contract"))
 }
 
+/// Of a target that is known to be well: what is not known would be refused.
+fn health() -> Health {
+    let policy = Policy::new().while_unknown(WhileUnknown::Refuse);
+    let health = Health::builder("contract").policy(policy).build();
+    health.up();
+    health
+}
+
 contract!(gate, GateLayer::new(circuit()), GateLayer::new(circuit()), GateLayer::new(circuit()));
 contract!(
     circuit_breaker,
@@ -422,6 +431,24 @@ contract!(
     FallbackLayer::new(Value::with(|| "fallback")).inner_within(FOREVER),
     FallbackLayer::new(Value::with(|| Rc::new(0))).inner_within(FOREVER),
     FallbackLayer::new(Value::with(teapot)).inner_within(FOREVER)
+);
+contract!(
+    health_gate,
+    HealthGateLayer::new(health()),
+    HealthGateLayer::new(health()),
+    HealthGateLayer::new(health())
+);
+contract!(
+    health_gate_that_holds,
+    HealthGateLayer::new(health()).hold_for(FOREVER, 1),
+    HealthGateLayer::new(health()).hold_for(FOREVER, 1),
+    HealthGateLayer::new(health()).hold_for(FOREVER, 1)
+);
+contract!(
+    fallback_by_health,
+    FallbackLayer::new(Value::with(|| "fallback")).by_health(health()),
+    FallbackLayer::new(Value::with(|| Rc::new(0))).by_health(health()),
+    FallbackLayer::new(Value::with(teapot)).by_health(health())
 );
 contract!(budget, BudgetLayer::new(FOREVER), BudgetLayer::new(FOREVER), BudgetLayer::new(FOREVER));
 

@@ -17,6 +17,7 @@ use tower_failover::{
         Backup, FallbackLayer, Value,
         cached::{Cache, Cached, CoalesceLayer, Stale},
     },
+    health::{Health, HealthGateLayer},
     http::{
         AnswerRefusalsLayer, ServerErrors,
         cached::{CacheLayer, Page, Pages},
@@ -54,6 +55,10 @@ fn circuit() -> CircuitBreakerLayer {
     CircuitBreakerLayer::new(Circuit::new("spawned"))
 }
 
+fn health() -> HealthGateLayer {
+    HealthGateLayer::new(Health::new("spawned"))
+}
+
 fn cached() -> Cached<
     impl tower_failover::fallback::cached::Query<
         u64,
@@ -77,6 +82,13 @@ plain! {
     a_fallback_over_a_timeout { .layer(FallbackLayer::new(Value::of(0))).timeout(SECOND) }
     a_fallback_within_a_budget { .layer(FallbackLayer::new(Value::of(0)).inner_within(SECOND)) }
     a_fallback_when_open { .layer(FallbackLayer::new(Value::of(0)).only_when_open()).layer(circuit()) }
+    a_health_gate { .layer(health()) }
+    a_health_gate_that_holds { .layer(health().hold_for(SECOND, 1)) }
+    a_fallback_by_health { .layer(FallbackLayer::new(Value::of(0)).by_health(Health::new("spawned"))) }
+    a_fallback_when_unhealthy { .layer(FallbackLayer::new(Value::of(0)).only_when_unhealthy())
+        .layer(health().hold_for(SECOND, 1))
+        .layer(circuit())
+        .timeout(SECOND) }
     a_backup { .layer(FallbackLayer::new(Backup::new(service_fn(double)).within(SECOND))) }
     a_cache { .layer(FallbackLayer::new(cached())) }
     a_chain { .layer(FallbackLayer::new(cached().or(Value::of(0))).served()) }
@@ -121,5 +133,9 @@ client! {
             Page::cache("spawned").build().0, Pages::new())).classify(ServerErrors::new()))
         .layer(tower_failover::http::cached::BodyLayer::new())
         .layer(http_circuit()) }
+    around_hyper_a_health_gate { .layer(AnswerRefusalsLayer::new())
+        .layer(health().hold_for(SECOND, 1))
+        .layer(http_circuit())
+        .timeout(SECOND) }
     around_hyper_no_refusals { .layer(AnswerRefusalsLayer::new()).layer(http_circuit()).timeout(SECOND) }
 }

@@ -2,10 +2,14 @@ use std::{any::type_name, fmt, marker::PhantomData, time::Duration};
 
 use tower_layer::{Identity, Layer, Stack};
 
-use super::{BudgetLayer, Fallback, Marked, Or, OrElapsed, Plain, WhenOpen, audience::Audience};
+use super::{
+    BudgetLayer, Fallback, Marked, Or, OrElapsed, Plain, WhenOpen, WhenUnhealthy,
+    audience::Audience,
+};
 use crate::{
     ErrorsAreFailures,
     event::{Name, Observer},
+    health::{Health, HealthGateLayer},
 };
 
 /// Puts a [`Fallback`] around a service; see the [module](super) for how it behaves.
@@ -13,9 +17,9 @@ use crate::{
 /// | parameter | is | set by |
 /// |---|---|---|
 /// | `F` | the strategy | [`new`](Self::new) |
-/// | `C` | which results are failures | [`classify`](Self::classify), [`only_when_open`](Self::only_when_open) |
+/// | `C` | which results are failures | [`classify`](Self::classify), [`only_when_open`](Self::only_when_open), [`only_when_unhealthy`](Self::only_when_unhealthy) |
 /// | `O` | whether answers say where they came from | [`served`](Self::served) |
-/// | `L` | the layers between the fallback and the service | [`inner_within`](Self::inner_within), `after_retries` |
+/// | `L` | the layers between the fallback and the service | [`inner_within`](Self::inner_within), [`by_health`](Self::by_health), `after_retries` |
 pub struct FallbackLayer<F, C = ErrorsAreFailures, O = Plain, L = Identity> {
     strategy: F,
     classifier: C,
@@ -53,6 +57,29 @@ impl<F, O, L> FallbackLayer<F, ErrorsAreFailures, O, L> {
     /// be among its sources.
     pub fn only_when_open(self) -> FallbackLayer<F, WhenOpen, O, L> {
         self.classify(WhenOpen)
+    }
+
+    /// Falls back only when a target was [`Unhealthy`](crate::health::Unhealthy); every other
+    /// result goes to the caller.
+    ///
+    /// For services whose error is a [`BoxError`](crate::BoxError); the refusal may be among its
+    /// sources. The gate that refuses is yours to place: see [`by_health`](Self::by_health).
+    pub fn only_when_unhealthy(self) -> FallbackLayer<F, WhenUnhealthy, O, L> {
+        self.classify(WhenUnhealthy)
+    }
+
+    /// Answers by the strategy, without a look at the inner service, while this says that the
+    /// target is unhealthy; every result of the inner service goes to the caller.
+    ///
+    /// Puts a [`HealthGateLayer`] below the fallback and all that was put there before, and falls
+    /// back [only when it refuses](Self::only_when_unhealthy). To fall back on failures too, put
+    /// that layer under a fallback yourself.
+    pub fn by_health(
+        self,
+        health: Health,
+    ) -> FallbackLayer<F, WhenUnhealthy, O, Stack<HealthGateLayer, L>> {
+        let gate = HealthGateLayer::new(health);
+        self.map(|_| WhenUnhealthy, |below| Stack::new(gate, below))
     }
 }
 

@@ -59,8 +59,9 @@
 //! the feature `cache` `cached::Cached` and `cached::Stale`. Each has `.or(next)`, `.within(budget)` and `.named(name)`. `Clone` of requests is asked by
 //! those that keep them, `Clone` of a response by [`Value::of`], of an error by none.
 //!
-//! *Modes.* On any failure; [only when a circuit is open](FallbackLayer::only_when_open); after
-//! some retries (`FallbackLayer::after_retries`, feature `retry`).
+//! *Modes.* On any failure; [only when a circuit is open](FallbackLayer::only_when_open);
+//! [only while health says so](FallbackLayer::by_health), and then at once; after some retries
+//! (`FallbackLayer::after_retries`, feature `retry`).
 //!
 //! *Hanging services.* Without a budget the fallback waits for the inner service as long as that
 //! takes. With [`inner_within`](FallbackLayer::inner_within) it is always ready, and answers when
@@ -136,6 +137,7 @@ mod unready;
 mod unshared;
 mod value;
 mod when_open;
+mod when_unhealthy;
 mod with;
 
 #[cfg(feature = "retry")]
@@ -165,5 +167,6 @@ pub use self::{
     strategy::Strategy,
     value::Value,
     when_open::WhenOpen,
+    when_unhealthy::WhenUnhealthy,
     with::With,
 };

@@ -4,7 +4,7 @@ use tokio::time::{Sleep, sleep};
 use tower::retry::{Policy, RetryLayer, budget::Budget};
 use tower_layer::Stack;
 
-use super::{FallbackLayer, when_open::is_open};
+use super::{FallbackLayer, when_open::is_open, when_unhealthy::is_unhealthy};
 use crate::{Backoff, BoxError, Classify, ErrorsAreFailures, Outcome, Ratio};
 
 /// When to try again before falling back: a policy for tower's
@@ -17,8 +17,8 @@ use crate::{Backoff, BoxError, Classify, ErrorsAreFailures, Outcome, Ratio};
 /// | [`classify`](Self::classify) | every error is tried again |
 /// | [`budget`](Self::budget) | none |
 ///
-/// Never tried again: a call that a circuit refused, and one whose backend asked to be left alone
-/// for longer than the longest wait. For requests that may run twice, and services whose error is
+/// Never tried again: a call that a circuit or a [health gate](crate::health::HealthGateLayer)
+/// refused, and one whose backend asked to be left alone for longer than the longest wait. For requests that may run twice, and services whose error is
 /// a [`BoxError`] (tower's `map_err(Into::into)` makes one). Each request is cloned.
 ///
 /// ```
@@ -107,7 +107,8 @@ where
                 return None;
             }
         }
-        let refused = result.as_ref().err().is_some_and(is_open);
+        let is_refused = |error| is_open(error) || is_unhealthy(error);
+        let refused = result.as_ref().err().is_some_and(is_refused);
         let asked = self.classifier.retry_after(result).unwrap_or_default();
         if refused || asked > self.backoff.longest() {
             return None;

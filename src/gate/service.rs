@@ -46,6 +46,11 @@ impl<S, G, J> Gate<S, G, J> {
         &self.guard
     }
 
+    /// Whether the last `poll_ready` decided that the next call is refused.
+    pub(crate) const fn has_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
     /// The inner service.
     pub const fn get_ref(&self) -> &S {
         &self.inner

@@ -13,6 +13,7 @@ use crate::{
         Elapsed,
         cached::{FailedResponse, LeftAlone},
     },
+    health::Unhealthy,
 };
 
 /// The status of a call that was refused, or that was given up; `None` for any other error.
@@ -20,6 +21,7 @@ use crate::{
 /// | error, or one among its sources | status |
 /// |---|---|
 /// | [`Open`] | `UNAVAILABLE`, with `google.rpc.RetryInfo` among its details and `grpc-retry-pushback-ms` in its metadata, rounded up; without them if the circuit waits for a hand |
+/// | [`Unhealthy`] | the same: when it may be healthy again, if its monitor knows |
 /// | [`LeftAlone`] | the same |
 /// | [`FailedResponse`] | `UNAVAILABLE` |
 /// | [`Elapsed`] | `DEADLINE_EXCEEDED`: the call may have run |
@@ -33,6 +35,8 @@ pub fn refusal(error: &(dyn Error + 'static)) -> Option<Status> {
     iter::successors(Some(error), |error| (*error).source()).find_map(|error| {
         if let Some(left) = error.downcast_ref::<LeftAlone>() {
             Some(unavailable(Some(left.retry_after())))
+        } else if let Some(unhealthy) = error.downcast_ref::<Unhealthy>() {
+            Some(unavailable(unhealthy.retry_after()))
         } else if error.is::<FailedResponse>() {
             Some(unavailable(None))
         } else {

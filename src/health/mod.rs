@@ -4,6 +4,8 @@ mod builder;
 mod check;
 #[expect(clippy::module_inception, reason = "a file is named after its type")]
 mod health;
+pub mod hold;
+mod layer;
 mod monitor;
 mod post;
 mod probe;
@@ -21,6 +23,7 @@ pub use self::{
     builder::{Builder, NoProbes, Probes},
     check::Check,
     health::Health,
+    layer::{HealthGate, HealthGateLayer},
     monitor::Monitor,
     probe::{Checking, Probe},
     service_probe::ServiceProbe,

@@ -24,12 +24,15 @@ const ROOT: [&str; 6] =
     ["BoxError", "Classify", "Outcome", "ErrorsAreFailures", "Backoff", "Ratio"];
 
 /// Who may look sideways, at what, and why.
-const EXCEPTIONS: [(&str, &str, &str); 5] = [
+const EXCEPTIONS: [(&str, &str, &str); 8] = [
     (
         "fallback",
         "circuit_breaker::Open",
         "a fallback for open circuits tells their refusal from other errors by downcast",
     ),
+    ("fallback", "health::Unhealthy", "one for unhealthy targets does the same with theirs"),
+    ("fallback", "health::HealthGateLayer", "and puts the gate that refuses under itself"),
+    ("fallback", "health::Health", "which it makes of this"),
     ("grpc", "http::AtEnd", "gRPC is HTTP whose verdict stands in the trailers"),
     ("grpc", "http::Answer", "refusals of gRPC are answered by HTTP responses too"),
     ("grpc", "http::AnswerRefusalsLayer", "and by the same service"),

@@ -14,6 +14,7 @@ use tower_failover::{
         cached::{Cache, Cached, CoalesceLayer, FailedResponse, LeftAlone, Terms},
     },
     grpc::refusal,
+    health::{Health, Policy, Unhealthy},
     http::{Answer, AnswerRefusalsLayer},
 };
 
@@ -103,6 +104,29 @@ async fn a_circuit_that_waits_for_a_hand_does_not_say_when() {
     let status = refusal(&circuit.permit().unwrap_err()).unwrap();
     assert_eq!((status.code(), pushback(&status)), (Code::Unavailable, None));
     assert!(status.get_details_retry_info().is_none());
+}
+
+/// The refusal of a target whose monitor finds it dead, three good checks from its return.
+async fn unhealthy() -> Unhealthy {
+    let policy = Policy::new().interval(SECOND).jitter(Ratio::percent(0)).fall(1).rise(3);
+    let dead = async || Err::<(), BoxError>(format!("password of {NAME}").into());
+    let (health, monitor) = Health::builder(NAME).policy(policy).probe(dead).monitor();
+    tokio::spawn(monitor);
+    health.check_now().await;
+    health.refusal().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unhealthy_target_is_unavailable_and_says_when_it_may_be_back_if_that_is_known() {
+    let error = unhealthy().await;
+    assert_refusal(&refusal(&error).unwrap(), 3 * SECOND);
+    assert_refusal(&refusal(&Wrapped(Wrapped(error.into()).into())).unwrap(), 3 * SECOND);
+
+    let nobody_looks = Health::new(NAME);
+    nobody_looks.down(format!("password of {NAME}"));
+    let status = refusal(&nobody_looks.refusal().unwrap()).unwrap();
+    assert_eq!((status.code(), pushback(&status)), (Code::Unavailable, None));
+    assert!(!format!("{} {:?}", status.message(), status.metadata()).contains(NAME));
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,6 +20,7 @@ use tower_failover::{
         BudgetLayer,
         cached::{Cache, Cached, CoalesceLayer, FailedResponse, LeftAlone, Terms},
     },
+    health::{Health, Policy, Unhealthy},
     http::{AnswerRefusalsLayer, OrEmpty, handle_error, refusal},
 };
 
@@ -108,6 +109,31 @@ async fn a_circuit_that_waits_for_a_hand_does_not_say_when() {
     let circuit = circuit(FRAGILE);
     circuit.force_open();
     let response = refusal::<String>(&circuit.permit().unwrap_err()).unwrap();
+    assert_eq!(shown(response).await, (StatusCode::SERVICE_UNAVAILABLE, None, String::new()));
+}
+
+/// The refusal of a target whose monitor finds it dead, three good checks from its return.
+async fn unhealthy(interval: Duration) -> Unhealthy {
+    let policy = Policy::new().interval(interval).jitter(Ratio::percent(0)).fall(1).rise(3);
+    let dead = async || Err::<(), BoxError>(format!("password of {NAME}").into());
+    let (health, monitor) = Health::builder(NAME).policy(policy).probe(dead).monitor();
+    tokio::spawn(monitor);
+    health.check_now().await;
+    health.refusal().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unhealthy_target_is_a_503_that_says_when_it_may_be_back_if_that_is_known() {
+    let expected = (StatusCode::SERVICE_UNAVAILABLE, Some("6".to_owned()), String::new());
+    let error = unhealthy(2 * SECOND).await;
+    assert_eq!(shown(refusal::<String>(&error).unwrap()).await, expected);
+    let error = Wrapped(Wrapped(error.into()).into());
+    assert_eq!(shown(refusal::<String>(&error).unwrap()).await, expected);
+    assert_eq!(shown(handle_error(error.into()).await).await, expected);
+
+    let nobody_looks = Health::new(NAME);
+    nobody_looks.down(format!("password of {NAME}"));
+    let response = refusal::<String>(&nobody_looks.refusal().unwrap()).unwrap();
     assert_eq!(shown(response).await, (StatusCode::SERVICE_UNAVAILABLE, None, String::new()));
 }
 

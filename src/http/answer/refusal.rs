@@ -9,6 +9,7 @@ use crate::{
         Elapsed,
         cached::{FailedResponse, LeftAlone},
     },
+    health::Unhealthy,
 };
 
 /// The response to a call that was refused, or that was given up; `None` for any other error.
@@ -16,6 +17,7 @@ use crate::{
 /// | error, or one among its sources | response |
 /// |---|---|
 /// | [`Open`] | `503`, with `Retry-After` in whole seconds, rounded up, at least 1; without it if the circuit waits for a hand |
+/// | [`Unhealthy`] | the same: when it may be healthy again, if its monitor knows |
 /// | [`LeftAlone`] | the same |
 /// | [`FailedResponse`] | `502` |
 /// | [`Elapsed`] | `504`: the call may have run, and a `503` would invite to repeat it |
@@ -29,6 +31,8 @@ pub fn refusal<B: Default>(error: &(dyn Error + 'static)) -> Option<Response<B>>
     iter::successors(Some(error), |error| (*error).source()).find_map(|error| {
         if let Some(left) = error.downcast_ref::<LeftAlone>() {
             Some(unavailable(Some(left.retry_after())))
+        } else if let Some(unhealthy) = error.downcast_ref::<Unhealthy>() {
+            Some(unavailable(unhealthy.retry_after()))
         } else if error.is::<FailedResponse>() {
             Some(with_status(StatusCode::BAD_GATEWAY))
         } else {
