@@ -4,7 +4,8 @@
 //! answer within its budget whatever has become of the server, and must never stop trying.
 //! [`RedisService`] makes it, or any other connection, a Tower service of commands; [`Unavailable`]
 //! tells breakers and fallbacks which errors are the server's; [`Stack`] makes the finished stack a
-//! connection again, so that typed commands run through all of it.
+//! connection again, so that typed commands run through all of it. The probes in [`probe`] tell a
+//! [`Health`](crate::health::Health) what the server can do.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -82,6 +83,7 @@ mod kept;
 mod link;
 mod pipeline;
 mod policy;
+pub mod probe;
 mod race;
 mod service;
 mod stack;

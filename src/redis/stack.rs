@@ -5,7 +5,7 @@ use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, Valu
 use tower_service::Service;
 
 use super::{kept::keep, pipeline};
-use crate::{BoxError, circuit_breaker::Open};
+use crate::{BoxError, circuit_breaker::Open, health::Unhealthy};
 
 /// A stack of services as a connection: typed commands run through the whole of it.
 ///
@@ -35,7 +35,8 @@ use crate::{BoxError, circuit_breaker::Open};
 ///
 /// A `RedisError` comes out as it is, boxed or not. Every other error, such as
 /// [`Open`], becomes an I/O error that keeps it as a [`source`](std::error::Error::source):
-/// one that a circuit refused [is a connection refusal](RedisError::is_connection_refusal),
+/// one that a circuit or a health gate refused
+/// [is a connection refusal](RedisError::is_connection_refusal),
 /// [`Unavailable`](super::Unavailable) judges all of them rightly, and [`Stack::refusal`] finds the
 /// original again.
 ///
@@ -136,7 +137,7 @@ where
 fn unbox(error: impl Into<BoxError>) -> RedisError {
     error.into().downcast::<RedisError>().map_or_else(
         |other| {
-            let refused = other.is::<Open>();
+            let refused = other.is::<Open>() || other.is::<Unhealthy>();
             let kind =
                 if refused { io::ErrorKind::ConnectionRefused } else { io::ErrorKind::Other };
             keep(kind, other)
@@ -155,7 +156,7 @@ impl<S, P> fmt::Debug for Stack<S, P> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{logic::Moment, redis::Unavailable};
+    use crate::{health::Health, logic::Moment, redis::Unavailable};
 
     #[test]
     fn a_refusal_by_a_circuit_is_a_connection_refusal_that_was_not_sent() {
@@ -165,5 +166,15 @@ mod tests {
         assert_eq!(Stack::refusal::<Open>(&error).map(Open::circuit), Some("redis"));
         let boxed: BoxError = Open::new("redis".into(), Moment::NEVER).into();
         assert!(!Unavailable::may_have_run(&*boxed));
+    }
+
+    #[test]
+    fn a_refusal_by_a_health_gate_is_one_too() {
+        let health = Health::new("redis");
+        health.down("disk full");
+        let error = unbox(health.refusal().unwrap());
+        assert!(error.is_connection_refusal());
+        assert!(!Unavailable::may_have_run(&error));
+        assert_eq!(Stack::refusal::<Unhealthy>(&error).map(Unhealthy::target), Some("redis"));
     }
 }

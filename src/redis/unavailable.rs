@@ -3,7 +3,9 @@ use std::error::Error;
 use redis::{Arg, Cmd, ErrorKind, RedisError, ServerError, ServerErrorKind};
 
 use super::{Disconnected, Verdict, kept::kept, verdict::first_reply};
-use crate::{BoxError, Classify, Outcome, circuit_breaker::Open, fallback::unshared};
+use crate::{
+    BoxError, Classify, Outcome, circuit_breaker::Open, fallback::unshared, health::Unhealthy,
+};
 
 /// Treats as failures the errors that say the server is not available.
 ///
@@ -29,10 +31,11 @@ impl Unavailable {
     /// Whether the command or the pipeline that ended in this error may have run.
     ///
     /// `false` is certain for everything but scripts and `EXEC`, which
-    /// [`command_may_have_run`](Self::command_may_have_run) judges: it was refused by a circuit or
-    /// by a [`Connection`](super::Connection) that is down, no connection was made, or the server
-    /// refused it. Everything else may have run, wholly or in part: a timeout, a connection dropped
-    /// in flight, a pipeline of which a command failed, whether it is a script or not.
+    /// [`command_may_have_run`](Self::command_may_have_run) judges: it was refused by a circuit, by
+    /// a [health gate](crate::health::HealthGateLayer) or by a [`Connection`](super::Connection)
+    /// that is down, no connection was made, or the server refused it. Everything else may have run,
+    /// wholly or in part: a timeout, a connection dropped in flight, a pipeline of which a command
+    /// failed, whether it is a script or not.
     ///
     /// Takes a [`RedisError`] or any other error; for a boxed one, pass `&*error`. A client that
     /// repeats commands by itself, as `ClusterConnection` does unless its `retries` is 0, may end
@@ -40,7 +43,7 @@ impl Unavailable {
     #[must_use]
     pub fn may_have_run(error: &(dyn Error + 'static)) -> bool {
         let error = unshared(error);
-        if error.is::<Open>() || error.is::<Disconnected>() {
+        if error.is::<Open>() || error.is::<Unhealthy>() || error.is::<Disconnected>() {
             return false;
         }
         match error.downcast_ref::<RedisError>() {
