@@ -69,6 +69,8 @@ const KEEPER: &str = "the keeper panics";
 enum Trouble {
     #[default]
     None,
+    /// What is kept is past its end so soon that most of those who wait for it look too late.
+    Short,
     Lost,
     Panic,
 }
@@ -93,11 +95,10 @@ impl Keeper for ForNow {
     type Note = ();
 
     fn keep(&self, (): (), response: &mut Response, deposit: Deposit<u64, Response>) {
-        match std::mem::take(&mut response.trouble) {
-            Trouble::None => {
-                // A short life now and then, but hardly three in a row: who looks when the answer
-                // that he waited for is past its end has waited in vain.
-                let stale_for = if fastrand::u8(..) < 32 { 1 } else { 50 };
+        let trouble = std::mem::take(&mut response.trouble);
+        match trouble {
+            Trouble::None | Trouble::Short => {
+                let stale_for = if matches!(trouble, Trouble::Short) { 1 } else { 100 };
                 let terms = Terms::new().fresh_for(Duration::from_micros(fastrand::u64(0..300)));
                 deposit.store(response.clone(), terms.stale_for(Duration::from_millis(stale_for)));
             }
@@ -133,7 +134,8 @@ struct Record {
     lost: AtomicUsize,
 }
 
-/// A loss now and then, but never two of a key in a row: after three, callers may go apart.
+/// A loss or a short life now and then, but never two of a key in a row: who has waited in vain three
+/// times makes a call of his own.
 #[derive(Clone, Debug, Default)]
 struct Losses(Arc<Mutex<HashMap<u64, bool>>>);
 
@@ -178,10 +180,11 @@ async fn work(record: Arc<Record>, losses: Losses, request: Request) -> Result<R
     if fastrand::u8(..) < 10 {
         return Err("down".into());
     }
-    let trouble = match losses.is_due(key, 16).then(|| fastrand::u8(0..3)) {
+    let trouble = match losses.is_due(key, 48).then(|| fastrand::u8(0..9)) {
         None => Trouble::None,
         Some(0) => Trouble::Lost,
         Some(1) => Trouble::Panic,
+        Some(3..) => Trouble::Short,
         Some(_) => {
             record.panicked.fetch_add(1, SeqCst);
             resume_unwind(Box::new(ORIGIN))
