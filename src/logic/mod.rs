@@ -15,9 +15,7 @@ pub(crate) mod policy;
 mod ratio;
 #[cfg(feature = "cache")]
 pub(crate) mod relay;
-#[allow(dead_code, unused_imports, reason = "the failover that uses it is being built")]
 pub(crate) mod roster;
-#[allow(dead_code, unused_imports, reason = "the failover that uses it is being built")]
 pub(crate) mod score;
 pub(crate) mod sign;
 mod state;

@@ -1,0 +1,48 @@
+use std::{
+    fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::Waker,
+};
+
+/// Wakes the upkeep. A ring that nobody waits for is kept for the next who does.
+#[derive(Default)]
+pub(super) struct Bell(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    rung: bool,
+    waker: Option<Waker>,
+}
+
+impl Bell {
+    pub(super) fn ring(&self) {
+        let mut state = self.lock();
+        state.rung = true;
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        }
+    }
+
+    /// Whether it was rung since the last time; wakes this task when it is again.
+    pub(super) fn listen(&self, waker: &Waker) -> bool {
+        let mut state = self.lock();
+        let old = state.waker.replace(waker.clone());
+        let rung = mem::take(&mut state.rung);
+        drop(state);
+        drop(old);
+        rung
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Bell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Bell").field(&self.lock().rung).finish()
+    }
+}

@@ -1,0 +1,88 @@
+use std::{
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::timeout;
+
+use super::{Target, catch_up::Running, text};
+use crate::{
+    BoxError,
+    event::Name,
+    health::{Grade, Health},
+    logic::roster::MemberId,
+};
+
+/// Something that the upkeep does for a backend.
+pub(super) struct Job {
+    pub(super) id: MemberId,
+    pub(super) kind: Kind,
+    work: Option<Running>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Check,
+    CatchUp,
+}
+
+impl Job {
+    /// Sees whether the backend is back; `None` if nobody monitors it.
+    pub(super) fn check(target: &Target, bears_degraded: bool) -> Option<Self> {
+        let health = target.health.clone()?;
+        let work: Running = Box::pin(check(health, bears_degraded));
+        Some(Self { id: target.id, kind: Kind::Check, work: Some(work) })
+    }
+
+    /// Brings the backend up to date. A hook that panics has failed.
+    pub(super) fn catch_up(target: &Target) -> Option<Self> {
+        let hook = target.catch_up.as_ref()?;
+        let work = catch_unwind(AssertUnwindSafe(|| hook())).ok();
+        Some(Self { id: target.id, kind: Kind::CatchUp, work })
+    }
+
+    /// What is done is dropped here too, where a panic harms nobody.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Name>> {
+        let panicked = || Err("it panicked".into());
+        let Some(work) = &mut self.work else { return Poll::Ready(panicked()) };
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+        let result = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(result)) => result.map_err(|error| text::of_error(&*error)),
+            Err(_) => panicked(),
+        };
+        self.end();
+        Poll::Ready(result)
+    }
+
+    fn end(&mut self) {
+        let work = self.work.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
+    }
+}
+
+/// A job of a backend that was removed is dropped under way.
+impl Drop for Job {
+    fn drop(&mut self) {
+        let work = mem::take(&mut self.work);
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
+    }
+}
+
+/// A monitor that nobody drives does not hold up the upkeep.
+async fn check(health: Health, bears_degraded: bool) -> Result<(), BoxError> {
+    let longest = 2 * health.policy().timeout + Duration::from_secs(1);
+    let grade =
+        timeout(longest, health.check_now()).await.map_err(|_| "its monitor stands still")?;
+    if let Some(error) = health.snapshot().last_check.as_ref().and_then(|check| check.error()) {
+        return Err(error.into());
+    }
+    match grade {
+        Grade::Healthy | Grade::Unknown => Ok(()),
+        Grade::Degraded if bears_degraded => Ok(()),
+        Grade::Degraded => Err("it is degraded".into()),
+        Grade::Unhealthy => Err("it is unhealthy still".into()),
+    }
+}

@@ -1,0 +1,137 @@
+use std::{
+    error::Error,
+    fmt::{self, Write},
+    iter,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use crate::event::Name;
+
+/// As much of a text is kept.
+const LONGEST: usize = 256;
+
+/// As much of it is read: of an address that is cut off it cannot be told whether it holds a password.
+const MOST_READ: usize = 4 * LONGEST;
+
+/// An error and its sources in one line, without credentials.
+pub(super) fn of_error(error: &(dyn Error + 'static)) -> Name {
+    of(|reader| {
+        let mut sources = iter::successors(Some(error), |error| (*error).source());
+        write!(reader, "{}", sources.next().map_or(&"" as &dyn fmt::Display, |error| error as _))?;
+        sources.try_for_each(|source| write!(reader, ": {source}"))
+    })
+}
+
+/// What somebody wrote, without credentials.
+pub(super) fn of_words(words: &str) -> Name {
+    of(|reader| reader.write_str(words))
+}
+
+/// A text that panics when it is written ends there.
+fn of(write: impl FnOnce(&mut Reader) -> fmt::Result) -> Name {
+    let mut reader = Reader::default();
+    let _ = catch_unwind(AssertUnwindSafe(|| write(&mut reader)));
+    let mut text = without_credentials(&reader.text, reader.is_full);
+    text.truncate(text.floor_char_boundary_at(LONGEST));
+    Name::from(text)
+}
+
+#[derive(Default)]
+struct Reader {
+    text: String,
+    is_full: bool,
+}
+
+impl fmt::Write for Reader {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = if self.is_full { 0 } else { MOST_READ - self.text.len() };
+        let end = text.floor_char_boundary_at(room);
+        self.text.push_str(&text[..end]);
+        self.is_full |= end < text.len();
+        if self.is_full { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+/// Leaves out of each address what stands before an `@`, and an address that is cut off.
+fn without_credentials(text: &str, is_cut: bool) -> String {
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>');
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (scheme, after) = rest.split_at(at + 3);
+        let end = after.find(is_end).unwrap_or(after.len());
+        let (address, next) = after.split_at(end);
+        kept.push_str(scheme);
+        match address.rfind('@') {
+            Some(at) => kept.push_str(&address[at + 1..]),
+            None if is_cut && next.is_empty() => {}
+            None => kept.push_str(address),
+        }
+        rest = next;
+    }
+    kept + rest
+}
+
+trait FloorCharBoundary {
+    fn floor_char_boundary_at(&self, most: usize) -> usize;
+}
+
+impl FloorCharBoundary for str {
+    fn floor_char_boundary_at(&self, most: usize) -> usize {
+        let most = most.min(self.len());
+        (0..=most).rev().find(|end| self.is_char_boundary(*end)).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_loses_its_user_and_its_password() {
+        for (text, kept) in [
+            ("cannot reach redis://:secret@eu:6379/0", "cannot reach redis://eu:6379/0"),
+            ("\"http://a:b@c\" and https://d:e/f@g", "\"http://c\" and https://g"),
+            ("http://eu/path and mail@example", "http://eu/path and mail@example"),
+            ("no address", "no address"),
+            ("", ""),
+        ] {
+            assert_eq!(of_words(text).as_str(), kept);
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters_and_no_password_is_cut_in_two() {
+        let long = "ä".repeat(LONGEST);
+        assert_eq!(of_words(&long).as_str(), "ä".repeat(LONGEST / 2));
+        assert_eq!(of_words(&format!("a{long}")).as_str().len(), LONGEST - 1);
+        for at in 0..2 * MOST_READ {
+            let text = format!("{}redis://user:secret@eu", "-".repeat(at));
+            assert!(!of_words(&text).as_str().contains("sec"), "{at}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_sources() {
+        let refused = std::io::Error::other("refused");
+        let error = super::super::MayHaveRun::new("eu".into(), refused.into());
+        assert_eq!(
+            of_error(&error).as_str(),
+            "a call failed on backend eu that may have run there: refused"
+        );
+    }
+
+    #[test]
+    fn a_text_that_panics_ends_there() {
+        #[derive(Debug)]
+        struct Rude;
+        impl fmt::Display for Rude {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("so far")?;
+                panic!("rude")
+            }
+        }
+        impl Error for Rude {}
+        assert_eq!(of_error(&Rude).as_str(), "so far");
+    }
+}

@@ -1,0 +1,200 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{Choice, Mode, Target, switchboard::Switchboard, text};
+use crate::{
+    BoxError, Outcome,
+    circuit_breaker::Permit,
+    clock,
+    event::{Name, Trigger},
+    gate::Pass,
+    logic::Moment,
+};
+
+/// A call on its way: whom it is with now, and whom to tell how that ends.
+pub(super) struct Trip {
+    pub(super) switchboard: Arc<Switchboard>,
+    leg: Option<Leg>,
+}
+
+/// One attempt.
+struct Leg {
+    target: Arc<Target>,
+    permit: Option<Permit>,
+    /// `NEVER` until somebody wants to know.
+    began: Moment,
+    /// The backend is out, and this finds out whether it is back.
+    is_trial: bool,
+    /// Code of the service runs, or has unwound.
+    is_running: bool,
+}
+
+impl Trip {
+    pub(super) const fn new(switchboard: Arc<Switchboard>) -> Self {
+        Self { switchboard, leg: None }
+    }
+
+    /// On the way to a backend that may be called.
+    #[inline]
+    pub(super) fn with(
+        switchboard: Arc<Switchboard>,
+        target: Arc<Target>,
+        permit: Option<Permit>,
+        began: Moment,
+    ) -> Self {
+        let leg = Leg { target, permit, began, is_trial: false, is_running: false };
+        Self { switchboard, leg: Some(leg) }
+    }
+
+    /// Sets out for this backend.
+    pub(super) fn set_out(&mut self, choice: Choice) {
+        let Choice { target, is_trial } = choice;
+        self.leg =
+            Some(Leg { target, permit: None, began: clock::now(), is_trial, is_running: false });
+    }
+
+    /// The backend it is with.
+    pub(super) fn target(&self) -> &Arc<Target> {
+        &self.leg.as_ref().expect(UNDER_WAY).target
+    }
+
+    /// Runs code of the service.
+    #[inline]
+    pub(super) fn run<T>(&mut self, inner: impl FnOnce() -> T) -> T {
+        let leg = self.leg.as_mut().expect(UNDER_WAY);
+        leg.is_running = true;
+        let answer = inner();
+        leg.is_running = false;
+        answer
+    }
+
+    /// Asks whether the backend may be called, now that it is ready.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of its health or of its circuit.
+    pub(super) fn ask(&mut self) -> Result<(), BoxError> {
+        let leg = self.leg.as_mut().expect(UNDER_WAY);
+        if !leg.is_trial
+            && let Some(unhealthy) = leg.target.unhealthy()
+        {
+            return Err(unhealthy.into());
+        }
+        leg.permit = leg.target.permit()?;
+        Ok(())
+    }
+
+    /// The service has unwound.
+    #[cold]
+    pub(super) fn unwind(mut self) {
+        self.failed(Trigger::Connection, text::of_words("it panicked"), None);
+    }
+
+    /// Notes when it began, if nobody did.
+    pub(super) fn time(&mut self) {
+        if let Some(leg) = &mut self.leg
+            && leg.began == Moment::NEVER
+        {
+            leg.began = clock::now();
+        }
+    }
+
+    /// The backend answered, or nothing can be said of it.
+    #[inline]
+    pub(super) fn answered(&mut self, outcome: Outcome) {
+        let mut leg = self.leg.take().expect(UNDER_WAY);
+        if let Some(permit) = leg.permit.take() {
+            permit.settle(outcome, None);
+        }
+        match outcome {
+            Outcome::Success => {
+                leg.target.answered();
+                if leg.began != Moment::NEVER {
+                    leg.target.sample(leg.began, true);
+                }
+                if leg.is_trial {
+                    self.tried(&leg, None);
+                } else if self.switchboard.word.is_unconfirmed() {
+                    self.switchboard.confirm(leg.target.id);
+                }
+            }
+            Outcome::Failure | Outcome::Ignored => self.abandon(&leg),
+        }
+    }
+
+    /// The backend failed; `retry_after` is how long it asked to be left alone.
+    #[cold]
+    pub(super) fn failed(&mut self, trigger: Trigger, why: Name, retry_after: Option<Duration>) {
+        let mut leg = self.leg.take().expect(UNDER_WAY);
+        match leg.permit.take() {
+            Some(permit) => permit.settle(Outcome::Failure, retry_after),
+            None => leg.target.charge(),
+        }
+        if leg.began != Moment::NEVER {
+            leg.target.sample(leg.began, false);
+        }
+        if leg.is_trial {
+            self.tried(&leg, Some(why));
+            return;
+        }
+        match self.switchboard.policy.mode {
+            Mode::AtOnce => self.switchboard.failed(&leg.target, trigger, leg.began, why),
+            Mode::ByCircuit | Mode::ByHealth => self.switchboard.noted(&leg.target, why),
+        }
+    }
+
+    /// The backend was not called.
+    #[cold]
+    pub(super) fn refused(&mut self) {
+        if let Some(leg) = self.leg.take() {
+            self.abandon(&leg);
+        }
+    }
+
+    /// Nobody else tells a health without a monitor that its target is back.
+    #[cold]
+    fn tried(&self, leg: &Leg, why: Option<Name>) {
+        let Target { id, health, .. } = &*leg.target;
+        if let Some(health) = health {
+            match &why {
+                None => health.succeeded(clock::now() - leg.began),
+                Some(why) => health.failed(why),
+            }
+        }
+        self.switchboard.checked(*id, why.map_or(Ok(()), Err));
+    }
+
+    fn abandon(&self, leg: &Leg) {
+        if leg.is_trial {
+            self.switchboard.abandoned(leg.target.id);
+        }
+    }
+
+    /// It was dropped under way: cancelled, or unwound by the service.
+    #[cold]
+    fn lost(&mut self) {
+        let Some(leg) = &self.leg else { return };
+        if leg.is_running {
+            self.failed(Trigger::Connection, text::of_words("it panicked"), None);
+        } else {
+            self.refused();
+        }
+    }
+}
+
+impl Drop for Trip {
+    #[inline]
+    fn drop(&mut self) {
+        if self.leg.is_some() {
+            self.lost();
+        }
+    }
+}
+
+impl fmt::Debug for Trip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let with = self.leg.as_ref().map(|leg| &leg.target.name);
+        f.debug_struct("Trip").field("with", &with).finish_non_exhaustive()
+    }
+}
+
+const UNDER_WAY: &str = "a future is not polled after it completed or panicked";

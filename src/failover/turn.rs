@@ -1,0 +1,204 @@
+use std::sync::{Arc, atomic::Ordering};
+
+use super::{
+    Choice, NoBackend, Target,
+    switchboard::{Board, Switchboard},
+    word::Sign,
+};
+use crate::{
+    clock,
+    event::{Bulletin, Name, Switch, Trigger},
+    logic::{
+        Moment,
+        roster::{Change, Look, MemberId, Rules, Standing},
+    },
+};
+
+/// One turn at the switchboard, with its lock held.
+pub(super) struct Turn<'a> {
+    switchboard: &'a Switchboard,
+    pub(super) board: &'a mut Board,
+    pub(super) now: Moment,
+    news: Vec<Switch>,
+    /// The upkeep is to look what there is to do.
+    pub(super) is_stirred: bool,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn new(switchboard: &'a Switchboard, board: &'a mut Board, now: Moment) -> Self {
+        Self { switchboard, board, now, news: Vec::new(), is_stirred: false }
+    }
+
+    pub(super) fn rules(&self) -> &'a Rules {
+        &self.switchboard.rules
+    }
+
+    pub(super) fn looks(&self) -> impl Fn(MemberId) -> Look + use<> {
+        self.board.members.looks(self.switchboard.policy.weights)
+    }
+
+    /// Looks at everybody and decides who serves.
+    pub(super) fn settle(&mut self) {
+        let looks = self.looks();
+        let Some(change) = self.board.roster.settle(self.now, self.rules(), &looks) else {
+            return;
+        };
+        let switch = self.switch(change);
+        self.board.records.push(switch.clone(), self.now);
+        self.news.push(switch);
+        self.is_stirred = true;
+    }
+
+    fn switch(&mut self, change: Change) -> Switch {
+        let Change { from, to, trigger, since } = change;
+        let name = |id| self.board.members.target(id).map(|target| target.name.clone());
+        Switch {
+            failover: self.switchboard.name.clone(),
+            from: from.and_then(name),
+            to: to.and_then(name),
+            reason: self.reason(from, trigger),
+            trigger,
+            at: clock::wall(),
+            switched_after: self.now - since,
+            served_after: None,
+            success: to.is_none().then_some(false),
+        }
+    }
+
+    fn reason(&mut self, from: Option<MemberId>, trigger: Trigger) -> Name {
+        let why = |from| self.why(from).unwrap_or_else(|| Name::from(trigger.as_str()));
+        match trigger {
+            Trigger::Start => "it is the best of all".into(),
+            Trigger::Recovery => "it is back".into(),
+            Trigger::Membership => "the backends are others now".into(),
+            Trigger::Degradation => "it is slower or less sure than it used to be".into(),
+            Trigger::Manual => self.board.said.take().unwrap_or_else(|| "by hand".into()),
+            Trigger::Health
+            | Trigger::Circuit
+            | Trigger::Connection
+            | Trigger::Timeout
+            | Trigger::Cascade => from.map_or_else(|| trigger.as_str().into(), why),
+        }
+    }
+
+    /// What is wrong with a backend.
+    fn why(&self, id: MemberId) -> Option<Name> {
+        let member = self.board.members.get(id)?;
+        member.target.refusal().or_else(|| member.why.clone())
+    }
+
+    pub(super) fn active(&self) -> Option<Arc<Target>> {
+        self.board.members.target(self.board.roster.active()?).cloned()
+    }
+
+    /// Whom a call goes to that has tried these.
+    pub(super) fn choose(&mut self, tried: &[MemberId], may_try: bool) -> Option<Choice> {
+        let looks = self.looks();
+        // Those that were tried are left out of the choice by looking shut.
+        let looks = |id| Look { is_shut: tried.contains(&id) || looks(id).is_shut, ..looks(id) };
+        if may_try && let Some(choice) = self.trial(&looks) {
+            return Some(choice);
+        }
+        let (rules, roster) = (self.rules(), &self.board.roster);
+        let before = roster.before().filter(|_| tried.is_empty());
+        let id = before
+            .filter(|id| !looks(*id).is_shut && fastrand::f64() >= roster.share(self.now, rules))
+            .or_else(|| roster.next(tried, rules, &looks));
+        match id {
+            Some(id) => self.choice(id, false),
+            None if roster.active().is_none_or(|active| tried.contains(&active)) => {
+                self.trial(&looks)
+            }
+            None => None,
+        }
+    }
+
+    fn trial(&mut self, looks: &dyn Fn(MemberId) -> Look) -> Option<Choice> {
+        let rules = self.rules();
+        let id = self.board.roster.trial(self.now, rules, looks);
+        let next = self.now + rules.recovery.check_every / 8;
+        self.switchboard.trial_at.store(next.as_nanos(), Ordering::Relaxed);
+        self.choice(id?, true)
+    }
+
+    fn choice(&self, id: MemberId, is_trial: bool) -> Option<Choice> {
+        let target = self.board.members.target(id)?.clone();
+        Some(Choice { target, is_trial })
+    }
+
+    /// Keeps what went wrong with a backend.
+    pub(super) fn note(&mut self, id: MemberId, why: Name) {
+        if let Some(member) = self.board.members.get_mut(id) {
+            member.why = Some(why);
+        }
+    }
+
+    pub(super) fn leave(&mut self, target: &Target, trigger: Trigger, since: Moment) {
+        target.forget_failures();
+        self.board.roster.leave(target.id, trigger, since.min(self.now), self.now, self.rules());
+        self.is_stirred = true;
+    }
+
+    pub(super) fn confirm(&mut self, id: MemberId) {
+        if self.board.roster.active() == Some(id) {
+            self.board.records.confirm(self.now);
+        }
+    }
+
+    pub(super) fn checked(&mut self, id: MemberId, result: Result<(), Name>) {
+        match result {
+            Ok(()) => self.board.roster.good(id, self.now, self.rules(), fastrand::f64()),
+            Err(why) => {
+                self.note(id, why);
+                self.board.roster.bad(id);
+            }
+        }
+        self.is_stirred = true;
+    }
+
+    pub(super) fn abandoned(&mut self, id: MemberId) {
+        self.board.roster.abandoned(id);
+        self.is_stirred = true;
+    }
+
+    /// Why nobody serves.
+    pub(super) fn nobody(&mut self, may_have_run: bool) -> NoBackend {
+        let every = self.rules().recovery.check_every;
+        let retry_after = |target: &Target| target.retry_after(every);
+        let members = || self.board.members.iter();
+        let reasons = members().map(|member| {
+            let id = member.target.id;
+            (member.target.name.clone(), self.why(id).unwrap_or_else(|| self.stands(id)))
+        });
+        NoBackend::new(
+            self.switchboard.name.clone(),
+            reasons.collect(),
+            members().filter_map(|member| retry_after(&member.target)).min(),
+            may_have_run,
+        )
+    }
+
+    fn stands(&self, id: MemberId) -> Name {
+        match self.board.roster.standing(id) {
+            Some(Standing::Out { trigger, .. }) => Name::from(trigger.as_str()),
+            Some(Standing::CatchingUp) => "it is brought up to date".into(),
+            Some(Standing::Up) | None => "it was tried".into(),
+        }
+    }
+
+    /// Shows the new state and posts the news of it; says whether there are news, and whether the
+    /// upkeep is to look.
+    pub(super) fn end(self, bulletin: &Bulletin<Switch>) -> (bool, bool) {
+        let looks = self.looks();
+        let roster = &self.board.roster;
+        self.switchboard.word.write(Sign {
+            active: roster.active(),
+            is_unconfirmed: self.board.records.is_unconfirmed(),
+            is_ramping: roster.share(self.now, self.rules()) < 1.0,
+            wants_trial: roster.active().is_some() && roster.has_trials(&looks),
+        });
+        let has_news = !self.news.is_empty();
+        self.news.into_iter().for_each(|switch| bulletin.post(switch));
+        (has_news, self.is_stirred)
+    }
+}
