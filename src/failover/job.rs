@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use super::{Target, catch_up::Running, text};
 use crate::{
     BoxError,
-    event::Name,
-    health::{Grade, Health},
+    event::{Grade, Name},
+    health::Health,
     logic::roster::MemberId,
 };
 

@@ -2,11 +2,9 @@ use std::{sync::Arc, time::Duration};
 
 use super::{BackendState, Target, switchboard::Switchboard};
 use crate::{
-    Ratio,
-    circuit_breaker::State,
-    clock,
-    event::Name,
-    health::{Grade, Health},
+    Ratio, clock,
+    event::{Grade, Name, State},
+    health::Health,
 };
 
 /// A failover at one moment.

@@ -13,9 +13,9 @@ use crate::{
     BoxError, Outcome,
     circuit_breaker::{Circuit, Open, Permit},
     clock,
-    event::Name,
+    event::{Grade, Name},
     gate::{Guard, Pass},
-    health::{Grade, Health, Unhealthy},
+    health::{Health, Unhealthy},
     logic::{
         Moment,
         roster::{MemberId, Rank},

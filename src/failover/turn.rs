@@ -114,11 +114,8 @@ impl<'a> Turn<'a> {
     }
 
     fn trial(&mut self, looks: &dyn Fn(MemberId) -> Look) -> Option<Choice> {
-        let rules = self.rules();
-        let id = self.board.roster.trial(self.now, rules, looks);
-        let next = self.now + rules.recovery.check_every / 8;
-        self.switchboard.trial_at.store(next.as_nanos(), Ordering::Relaxed);
-        self.choice(id?, true)
+        let id = self.board.roster.trial(self.now, self.rules(), looks)?;
+        self.choice(id, true)
     }
 
     fn choice(&self, id: MemberId, is_trial: bool) -> Option<Choice> {
@@ -191,11 +188,14 @@ impl<'a> Turn<'a> {
     pub(super) fn end(self, bulletin: &Bulletin<Switch>) -> (bool, bool) {
         let looks = self.looks();
         let roster = &self.board.roster;
+        let trial_at = roster.trial_at(self.rules(), &looks);
+        let nanos = trial_at.unwrap_or(Moment::NEVER).as_nanos();
+        self.switchboard.trial_at.store(nanos, Ordering::Relaxed);
         self.switchboard.word.write(Sign {
             active: roster.active(),
             is_unconfirmed: self.board.records.is_unconfirmed(),
             is_ramping: roster.share(self.now, self.rules()) < 1.0,
-            wants_trial: roster.active().is_some() && roster.has_trials(&looks),
+            wants_trial: roster.active().is_some() && trial_at.is_some(),
         });
         let has_news = !self.news.is_empty();
         self.news.into_iter().for_each(|switch| bulletin.post(switch));

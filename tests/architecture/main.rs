@@ -24,12 +24,17 @@ const ROOT: [&str; 6] =
     ["BoxError", "Classify", "Outcome", "ErrorsAreFailures", "Backoff", "Ratio"];
 
 /// Who may look sideways, at what, and why.
-const EXCEPTIONS: [(&str, &str, &str); 8] = [
+const EXCEPTIONS: [(&str, &str, &str); 13] = [
     (
         "fallback",
         "circuit_breaker::Open",
         "a fallback for open circuits tells their refusal from other errors by downcast",
     ),
+    ("failover", "circuit_breaker::Circuit", "each backend has a circuit of its own"),
+    ("failover", "circuit_breaker::Permit", "which a call settles on its own outcome"),
+    ("failover", "circuit_breaker::Open", "and whose refusal was certainly not sent"),
+    ("failover", "health::Health", "each backend has a health of its own"),
+    ("failover", "health::Unhealthy", "whose refusal was certainly not sent either"),
     ("fallback", "health::Unhealthy", "one for unhealthy targets does the same with theirs"),
     ("fallback", "health::HealthGateLayer", "and puts the gate that refuses under itself"),
     ("fallback", "health::Health", "which it makes of this"),

@@ -1,0 +1,5 @@
+//! Promises of the failover, through its public API.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod calls;
+mod support;
