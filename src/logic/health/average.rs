@@ -10,6 +10,9 @@ pub(super) struct Average {
     samples: u32,
 }
 
+/// How many samples a baseline begins with.
+const FIRST: u32 = 10;
+
 impl Average {
     pub(super) fn of(sample: Duration, now: Moment) -> Self {
         Self { nanos: sample.as_nanos() as f64, at: now, samples: 1 }
@@ -20,10 +23,16 @@ impl Average {
         self.weigh(sample, now, weight(now - self.at, half_life));
     }
 
-    /// Takes a sample in; the first ones count alike, so that it is not the very first that decides.
+    /// Takes in a sample of what is usual. The first ones count alike, and none of them more than
+    /// twice what came after it: the very first may have had to connect.
     pub(super) fn learn(&mut self, sample: Duration, now: Moment, half_life: Duration) {
-        let even = 1.0 / (f64::from(self.samples) + 1.0);
-        self.weigh(sample, now, weight(now - self.at, half_life).max(even));
+        let by_time = weight(now - self.at, half_life);
+        if self.samples < FIRST {
+            self.nanos = self.nanos.min(2.0 * sample.as_nanos() as f64);
+            self.weigh(sample, now, by_time.max(1.0 / f64::from(self.samples + 1)));
+        } else {
+            self.weigh(sample, now, by_time);
+        }
     }
 
     pub(super) fn get(&self) -> Duration {
@@ -70,12 +79,27 @@ mod tests {
     }
 
     #[test]
-    fn the_first_samples_of_what_is_learned_count_alike() {
+    fn the_first_samples_of_what_is_usual_count_alike_and_the_others_by_time() {
         let ms = Duration::from_millis;
-        let mut average = Average::of(ms(100), Moment::ORIGIN);
-        for n in 1..10 {
-            average.learn(ms(10), Moment::ORIGIN, 300 * SECOND);
-            close(&average, (100.0 + 10.0 * f64::from(n)) / f64::from(n + 1));
+        let mut average = Average::of(ms(10), Moment::ORIGIN);
+        for (n, sample) in (2..=10).zip(11..) {
+            average.learn(ms(sample), Moment::ORIGIN, 300 * SECOND);
+            close(&average, (10..=sample).sum::<u64>() as f64 / f64::from(n));
         }
+        let before = average.get();
+        average.learn(ms(500), Moment::ORIGIN, 300 * SECOND);
+        assert_eq!(average.get(), before, "no time has passed");
+        average.learn(ms(500), Moment::ORIGIN + 300 * SECOND, 300 * SECOND);
+        assert_eq!(average.get(), (before + ms(500)) / 2);
+    }
+
+    #[test]
+    fn a_first_sample_that_had_to_connect_is_soon_forgotten() {
+        let ms = Duration::from_millis;
+        let mut average = Average::of(ms(500), Moment::ORIGIN);
+        for _ in 0..9 {
+            average.learn(ms(10), Moment::ORIGIN, 300 * SECOND);
+        }
+        close(&average, 11.0);
     }
 }

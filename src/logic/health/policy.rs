@@ -240,3 +240,6 @@ impl Default for Policy {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -235,3 +235,6 @@ impl Vitals {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
