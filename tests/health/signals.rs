@@ -1,0 +1,88 @@
+//! What circuits and connections see of a target.
+
+use tower_failover::{
+    Backoff,
+    circuit_breaker::{Circuit, Policy},
+    event::{Event, Observer},
+    health::{Grade, Health},
+};
+
+use crate::support::{ANSWERS, Act, EXACT, SECOND, Ward};
+
+use Grade::{Healthy, Unhealthy, Unknown};
+
+fn circuit(health: &Health) -> Circuit {
+    let policy = Policy::consecutive(1).open_for(Backoff::fixed(SECOND));
+    Circuit::builder("redis").policy(policy).observe(health.signals()).build()
+}
+
+fn disconnected(health: &Health) {
+    let error = std::io::Error::other("broken pipe");
+    let event = Event::Disconnected { server: "localhost:1", error: &error, retry_after: SECOND };
+    health.signals().on_event(&event);
+}
+
+fn connected(health: &Health) {
+    health.signals().on_event(&Event::Connected { server: "localhost:1" });
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_monitor_a_circuit_and_a_connection_decide() {
+    let health = Health::builder("passive").policy(EXACT.fall(5).rise(5)).build();
+    connected(&health);
+    assert_eq!(health.grade(), Healthy);
+    disconnected(&health);
+    assert_eq!(health.refusal().unwrap().reason(), "broken pipe");
+    connected(&health);
+    assert_eq!(health.grade(), Healthy);
+
+    let circuit = circuit(&health);
+    circuit.permit().unwrap().failure();
+    assert_eq!(health.refusal().unwrap().reason(), "circuit redis is open");
+    tokio::time::advance(SECOND).await;
+    let probe = circuit.permit().unwrap();
+    assert_eq!(health.grade(), Unhealthy, "half-open says nothing");
+    probe.success();
+    assert_eq!(health.grade(), Healthy);
+    assert_eq!(health.history().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_a_monitor_a_loss_counts_at_once_and_a_return_is_checked_at_once() {
+    let ward = Ward::new(ANSWERS, EXACT.interval(600 * SECOND).rise(1));
+    ward.checked(1).await;
+    disconnected(&ward.health);
+    assert_eq!(ward.health.grade(), Unhealthy);
+    ward.target.now(Act::Fails);
+    connected(&ward.health);
+    ward.checked(1).await;
+    assert_eq!(ward.health.grade(), Unhealthy, "connected, but it does not do its work");
+    ward.target.now(ANSWERS);
+    connected(&ward.health);
+    ward.checked(1).await;
+    assert_eq!(ward.health.grade(), Healthy);
+    assert_eq!(ward.target.probes(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_hand_does_to_a_circuit_says_nothing() {
+    let health = Health::new("by hand");
+    let circuit = circuit(&health);
+    circuit.force_open();
+    circuit.force_closed();
+    circuit.metrics_only();
+    circuit.permit().unwrap().failure();
+    assert_eq!(health.grade(), Unknown);
+    assert!(health.history().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn signals_do_not_keep_a_target_alive_nor_want_refusals() {
+    let health = Health::new("gone");
+    let signals = health.signals();
+    assert!(!signals.wants_refusals());
+    let circuit = circuit(&health);
+    drop(health);
+    circuit.permit().unwrap().failure();
+    assert_eq!(format!("{signals:?}"), "Signals(None)");
+}
