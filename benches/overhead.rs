@@ -24,11 +24,13 @@ use tower::{Layer, Service, service_fn};
 use tower_failover::{
     Backoff, BoxError, Ratio,
     circuit_breaker::{Circuit, CircuitBreaker, CircuitBreakerLayer, Policy, Rate, Window},
+    failover::{Backend, Failover, Repeat},
     fallback::{
         Failed, FallbackLayer, Plan, Served, Strategy, Value,
         cached::{Cache, Cached, CoalesceLayer, Stale, Terms},
     },
     gate::{Gate, Guard},
+    health::{Health, HealthGateLayer},
     http::{
         ServerErrors,
         cached::{BodyLayer, CacheLayer, Page, Pages},
@@ -44,6 +46,8 @@ fn main() {
     cached();
     http_settled();
     http_cached();
+    healthy();
+    failing_over();
 }
 
 fn guards() {
@@ -157,6 +161,51 @@ fn cached() {
         ),
     ]);
     print("cached and stale answers", &costs);
+}
+
+/// A gate before a healthy target.
+fn healthy() {
+    let health = Health::new("target");
+    health.succeeded(Duration::from_millis(1));
+    let costs = measure(&mut [
+        service("bare", service_fn(good)),
+        service("health gate", HealthGateLayer::new(health.clone()).layer(service_fn(good))),
+        service(
+            "health gate that holds",
+            HealthGateLayer::new(health).hold_for(LONG, 1_000).layer(service_fn(good)),
+        ),
+    ]);
+    print("health gate", &costs);
+}
+
+/// Two backends, of which the first is healthy and serves.
+fn failing_over() {
+    let fleet = |repeat, with: fn(Backend<_>) -> Backend<_>| {
+        let (failover, upkeep) = Failover::builder("fleet")
+            .backend(with(Backend::new("eu", service_fn(good))))
+            .backend(with(Backend::new("us", service_fn(good)).tier(1)))
+            .repeat(repeat)
+            .build();
+        drop(upkeep);
+        failover
+    };
+    let healthy: fn(Backend<_>) -> Backend<_> = |backend| {
+        let health = Health::new("target");
+        health.succeeded(Duration::from_millis(1));
+        backend.health(health)
+    };
+    let costs = measure(&mut [
+        service("bare", service_fn(good)),
+        service("never repeated", fleet(Repeat::Never, |backend| backend)),
+        service("default", fleet(Repeat::IfNotApplied, |backend| backend)),
+        service("always repeated", fleet(Repeat::Always, |backend| backend)),
+        service("with health", fleet(Repeat::IfNotApplied, healthy)),
+        service(
+            "with a circuit",
+            fleet(Repeat::IfNotApplied, |backend| backend.circuit(Circuit::new("closed"))),
+        ),
+    ]);
+    print("failover over a healthy primary", &costs);
 }
 
 /// A response of 1 kB whose body is read to its end.
