@@ -50,7 +50,9 @@ impl Roster {
 
 impl super::member::Member {
     fn come_by_hand(&mut self, now: Moment) {
-        self.come(Trigger::Manual, false, now);
+        if self.absence().is_some() {
+            self.come(Trigger::Manual, false, now);
+        }
         match &mut self.place {
             Place::Up(presence) => {
                 presence.by = Trigger::Manual;

@@ -55,15 +55,17 @@ impl Seen<'_> {
         self.look.is_open() && (absence.good > 0 || healthy)
     }
 
-    /// Sorts the one to be chosen first: the lower tier, then the greater score, then the greater
-    /// weight; a stable sort leaves the rest in the order of their addition.
-    pub(super) fn by_score(&self, other: &Self) -> Ordering {
-        let tier = |seen: &Self| seen.member.rank.tier;
+    /// Sorts the one to be chosen first: the preferred by hand, the lower tier, then the greater
+    /// score, then the greater weight; a stable sort leaves the rest in the order of addition.
+    pub(super) fn order(&self, other: &Self, home: Option<MemberId>) -> Ordering {
         let score = |seen: &Self| if seen.look.score.is_nan() { f64::MIN } else { seen.look.score };
-        tier(self)
-            .cmp(&tier(other))
+        let rank = |seen: &Self| seen.member.rank;
+        let is_other = |seen: &Self| Some(seen.member.id) != home;
+        is_other(self)
+            .cmp(&is_other(other))
+            .then_with(|| rank(self).tier.cmp(&rank(other).tier))
             .then_with(|| score(other).total_cmp(&score(self)))
-            .then_with(|| self.member.rank.key().cmp(&other.member.rank.key()))
+            .then_with(|| rank(other).weight.cmp(&rank(self).weight))
     }
 }
 
@@ -102,11 +104,7 @@ impl Roster {
             .filter_map(|seen| seen.class(home, rules).map(|class| (class, *seen)))
             .collect();
         usable.sort_by(|(class, one), (other_class, other)| {
-            let is_other = |seen: &Seen<'_>| Some(seen.member.id) != home;
-            class
-                .cmp(other_class)
-                .then_with(|| is_other(one).cmp(&is_other(other)))
-                .then_with(|| one.by_score(other))
+            class.cmp(other_class).then_with(|| one.order(other, home))
         });
         usable.first().map(|(_, seen)| seen.member.id)
     }

@@ -108,7 +108,7 @@ impl Roster {
     fn rescue(&mut self, now: Moment, looks: &dyn Fn(MemberId) -> Look) -> Option<MemberId> {
         let mut found = self.seen(looks);
         found.retain(Seen::is_rescue);
-        found.sort_by(Seen::by_score);
+        found.sort_by(|one, other| one.order(other, self.home()));
         let id = |seen: &Seen<'_>| seen.member.id;
         let at_once = found.iter().find(|seen| !seen.member.has_catch_up).map(id);
         let found: Vec<_> = found.iter().map(id).collect();

@@ -51,12 +51,10 @@ impl Roster {
                 }
             }
         }
-        let ends = [
-            self.pin.map(|pin| pin.until),
-            self.ramp.map(|ramp| ramp.until),
-            self.trial_at(rules, looks),
-        ];
-        let at = ends.into_iter().flatten().filter(|end| *end > now).fold(at, Moment::min);
+        let ends = [self.pin.map(|pin| pin.until), self.ramp.map(|ramp| ramp.until)];
+        let trials = self.trials(rules, looks).into_iter().map(|(next, _)| next);
+        let times = ends.into_iter().flatten().chain(trials);
+        let at = times.filter(|time| *time > now).fold(at, Moment::min);
         Due { checks, catch_ups, at }
     }
 

@@ -100,6 +100,17 @@ fn by_hand_too_it_serves_only_when_it_is_up_to_date() {
 }
 
 #[test]
+fn a_recovery_by_hand_does_not_end_a_catch_up_that_runs() {
+    let mut world = left_for_b();
+    wait(&mut world);
+    let looks = world.looks.clone();
+    world.roster.recover(world.now, &|id| looks[id.0 as usize]);
+    assert_eq!(world.settle(), None);
+    assert_eq!(world.standing(A), Standing::CatchingUp);
+    assert_eq!(caught_up(&mut world, true), change(Some(B), Some(A), Trigger::Manual));
+}
+
+#[test]
 fn a_member_that_is_added_to_a_used_roster_catches_up_first() {
     let mut world = World::new(&[(0, 1)]);
     world.leave(A, Trigger::Timeout);

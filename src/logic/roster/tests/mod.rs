@@ -2,6 +2,8 @@ mod by_hand;
 mod catching_up;
 mod choosing;
 mod leaving;
+mod model;
 mod returning;
+mod steps;
 mod watching;
 mod world;
