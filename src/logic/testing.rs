@@ -24,6 +24,24 @@ pub(super) fn check<S: Strategy>(
     }
 }
 
+/// Runs a property that does not hold, and says how that is found; keeps nothing.
+pub(super) fn finds<S: Strategy>(
+    cases: u32,
+    strategy: S,
+    property: impl Fn(S::Value) -> Result<(), TestCaseError>,
+) -> String {
+    let config = ProptestConfig {
+        cases,
+        max_shrink_iters: 0,
+        failure_persistence: None,
+        ..Default::default()
+    };
+    match TestRunner::new(config).run(&strategy, property) {
+        Ok(()) => panic!("the property holds"),
+        Err(TestError::Fail(why, _) | TestError::Abort(why)) => why.to_string(),
+    }
+}
+
 /// How often something happened that a test is about.
 #[derive(Debug)]
 pub(super) struct Seen<const N: usize> {

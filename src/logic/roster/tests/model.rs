@@ -1,5 +1,5 @@
 use super::{
-    steps::{Answer, MEMBERS, Outcome, Step, ago_of, step, world},
+    steps::{Answer, Outcome, Step, ago_of, is_about_somebody, step, world},
     world::{HEALTHY, World},
 };
 use std::time::Duration;
@@ -681,24 +681,6 @@ fn begin(rules: Rules, first: &[((u32, u32), bool)]) -> (World, Model) {
     }
     assert_eq!(world.settle(), model.settle());
     (world, model)
-}
-
-/// Steps about members that were never added are left out.
-fn is_about_somebody(step: &Step, world: &World) -> bool {
-    let known = |id: &MemberId| (id.0 as usize) < world.looks.len();
-    match step {
-        Step::Look(id, _)
-        | Step::Leave(id, ..)
-        | Step::Good(id, _)
-        | Step::Bad(id)
-        | Step::Abandoned(id)
-        | Step::CaughtUp(id, _)
-        | Step::Remove(id)
-        | Step::FailOver(id, _) => known(id),
-        Step::Next(tried) => tried.iter().all(known),
-        Step::Add(..) => world.looks.len() < MEMBERS as usize,
-        Step::Pass(_) | Step::Recover | Step::Due | Step::Trial => true,
-    }
 }
 
 #[test]

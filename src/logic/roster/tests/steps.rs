@@ -160,7 +160,28 @@ pub(super) fn rules() -> impl Strategy<Value = Rules> {
     )
 }
 
-/// A world with the first members, which has not settled yet.
-pub(super) fn world() -> impl Strategy<Value = (Rules, Vec<((u32, u32), bool)>)> {
+/// The tier and weight of a member, and whether it has a catch-up.
+pub(super) type First = ((u32, u32), bool);
+
+/// Rules, and the members that there are before the first settling.
+pub(super) fn world() -> impl Strategy<Value = (Rules, Vec<First>)> {
     (rules(), prop::collection::vec((rank(), prop::bool::weighted(0.3)), 0..5))
+}
+
+/// Steps about members that were never added are left out.
+pub(super) fn is_about_somebody(step: &Step, world: &World) -> bool {
+    let known = |id: &MemberId| (id.0 as usize) < world.looks.len();
+    match step {
+        Step::Look(id, _)
+        | Step::Leave(id, ..)
+        | Step::Good(id, _)
+        | Step::Bad(id)
+        | Step::Abandoned(id)
+        | Step::CaughtUp(id, _)
+        | Step::Remove(id)
+        | Step::FailOver(id, _) => known(id),
+        Step::Next(tried) => tried.iter().all(known),
+        Step::Add(..) => world.looks.len() < MEMBERS as usize,
+        Step::Pass(_) | Step::Recover | Step::Due | Step::Trial => true,
+    }
 }
