@@ -34,7 +34,11 @@
 //!   │ Gate<Circuit>      refusal()? → Err(Open { retry_after }), inner untouched
 //!   │                    admit → Permit (a probe's place in half-open)
 //!   ▼
+//!   │ Gate<Health>       is the target known to be down?
+//!   ▼
 //!   │ tower::timeout …
+//!   ▼
+//!   │ Failover           who serves? A failed call goes on to the next, if it may be repeated
 //!   ▼
 //!   │ RedisService · hyper · tonic
 //!   ▼
