@@ -72,6 +72,7 @@
 //! script [`Unavailable::command_may_have_run`], or if running it twice does no harm; the client's
 //! own `retry_method` recommends repeating a write that timed out.
 
+mod bare;
 mod builder;
 mod call;
 mod connection;
