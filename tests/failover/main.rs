@@ -2,4 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod calls;
+mod charges;
+mod moves;
+mod recovery;
 mod support;
