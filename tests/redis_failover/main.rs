@@ -10,3 +10,6 @@
 mod support;
 
 mod commands;
+mod counted;
+mod fleet;
+mod rows;
