@@ -327,7 +327,7 @@ async fn health_promise_4_a_resp3_disconnect_counts_at_once_and_a_connection_is_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_tells_a_health_that_has_no_monitor() {
+async fn health_promise_4_a_connection_tells_a_health_that_has_no_monitor() {
     let mut server = RedisServer::start().await;
     let health = Health::builder("redis").policy(QUICK).build();
     let connection = Connection::open(format!("{}?protocol=resp3", server.url()))
@@ -349,7 +349,7 @@ async fn a_connection_tells_a_health_that_has_no_monitor() {
 }
 
 #[tokio::test]
-async fn a_write_probe_uses_a_key_for_each_check_and_lets_it_expire() {
+async fn health_promise_3_a_write_probe_uses_a_key_for_each_check_and_lets_it_expire() {
     let server = RedisServer::start().await;
     let redis = redis(&server).await;
     let probe =
@@ -383,7 +383,7 @@ fn answering(
 }
 
 #[tokio::test]
-async fn an_answer_that_makes_no_sense_is_a_bad_check() {
+async fn health_promise_3_an_answer_that_makes_no_sense_is_a_bad_check() {
     let word = |word: &str| Value::BulkString(word.into());
     let nonsense = [
         Value::Nil,
@@ -413,7 +413,7 @@ async fn an_answer_that_makes_no_sense_is_a_bad_check() {
 }
 
 #[tokio::test]
-async fn a_probe_waits_until_its_service_is_ready() {
+async fn health_promise_3_a_probe_waits_until_its_service_is_ready() {
     let (service, mut server) = tower_test::mock::pair::<Cmd, Value>();
     // A mock says `Clone` of its handle only.
     let probe = Ping::new(tower::buffer::Buffer::new(service, 1));

@@ -9,7 +9,7 @@ use tower_service::Service;
 
 use super::{
     AddError, Backend, Builder, Control, Repeat, Repeats, Status,
-    future::{Order, ResponseFuture},
+    future::{Order, ResponseFuture, keeps_copy},
     seat::{Readiness, Seat},
     switchboard::Switchboard,
     trip::Trip,
@@ -134,10 +134,8 @@ where
     #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
         let repeat = self.repeats.repeat(&request);
-        let copy = match repeat {
-            Repeat::Never => None,
-            Repeat::IfNotApplied | Repeat::Always => self.repeats.copy(&request),
-        };
+        let keeps_copy = keeps_copy(repeat, self.switchboard.policy.attempts - 1);
+        let copy = if keeps_copy { self.repeats.copy(&request) } else { None };
         let order = |trip| Order {
             trip,
             repeats: self.repeats.clone(),

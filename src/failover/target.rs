@@ -111,7 +111,9 @@ impl Target {
         let refusal = |circuit: &Circuit| {
             Guard::<()>::refusal(circuit).map(|open: BoxError| text::of_error(&*open))
         };
-        let unhealthy = self.unhealthy().map(|unhealthy| text::of_error(&unhealthy));
+        let unhealthy = self.unhealthy().map(|unhealthy| {
+            text::of_words(&format!("{}: {}", unhealthy.grade(), unhealthy.reason()))
+        });
         unhealthy.or_else(|| self.circuit.as_ref().and_then(refusal))
     }
 

@@ -6,6 +6,7 @@ use tonic::{Code, Status};
 use super::refusal;
 use crate::{
     BoxError,
+    failover::MayHaveRun,
     http::{Answer, AnswerRefusalsLayer},
 };
 
@@ -40,6 +41,10 @@ impl Answer for AsResponse {
 
 /// A status is meant for the caller; of any other error no more than its code is shown.
 fn without_message(error: BoxError) -> Status {
+    let error = match error.downcast::<MayHaveRun>() {
+        Ok(doubtful) => doubtful.into_inner(),
+        Err(error) => error,
+    };
     match error.downcast::<Status>() {
         Ok(status) => *status,
         Err(error) => {

@@ -5,7 +5,7 @@ use tonic::{Code, Status};
 use tower_http::classify::{ClassifiedResponse, ClassifyResponse};
 
 use super::{CodesAtEnd, retry_after, retry_info};
-use crate::{BoxError, Classify, Outcome, circuit_breaker::Open};
+use crate::{BoxError, Classify, Outcome, http::comes_back_after};
 
 /// Treats as failures the gRPC codes that say that the backend did not do its work.
 ///
@@ -143,7 +143,7 @@ impl<T> Classify<T, BoxError> for Codes {
         let error = &**result.as_ref().err()?;
         match status_of(error) {
             Some(status) => retry_after_of(status),
-            None => Open::find(error)?.retry_after(),
+            None => comes_back_after(error),
         }
     }
 }

@@ -85,8 +85,9 @@ impl Health {
             let (vitals, target) = (&control.vitals, self.shared.name.clone());
             let (grade, since) = (vitals.grade(), vitals.since());
             let until = control.earliest_return(now).map_or(Moment::NEVER, |wait| now + wait);
-            let refuses = control.policy.refuses(grade);
-            refuses.then(|| Unhealthy::new(target, grade, since, control.reason.clone(), until))
+            control
+                .refuses(now)
+                .then(|| Unhealthy::new(target, grade, since, control.reason.clone(), until))
         })
     }
 
@@ -116,7 +117,12 @@ impl Health {
     /// It does not answer: it is unhealthy at once, until good checks say otherwise. The reason is
     /// cut after 256 bytes.
     pub fn down(&self, reason: impl Into<Name>) {
-        self.shared.note(Report::Down(reason.into().cut()), None);
+        self.down_for(reason.into(), None);
+    }
+
+    /// Down, as somebody says who lets a call pass after this time to see whether it is back.
+    pub(super) fn down_for(&self, reason: Name, looks_after: Option<Duration>) {
+        self.shared.note(Report::Down { reason: reason.cut(), looks_after }, None);
     }
 
     /// It is said to answer again. Bad news is believed, good news is checked: its monitor checks it

@@ -12,13 +12,17 @@ pub(super) enum Report {
     /// It answers: counts at once.
     Up,
     /// It does not answer: counts at once.
-    Down(Name),
+    Down {
+        reason: Name,
+        /// When whoever says so looks again.
+        looks_after: Option<Duration>,
+    },
 }
 
 impl Report {
     pub(super) const fn error(&self) -> Option<&Name> {
         match self {
-            Self::Bad(error) | Self::Down(error) => Some(error),
+            Self::Bad(error) | Self::Down { reason: error, .. } => Some(error),
             Self::Good(_) | Self::Up => None,
         }
     }

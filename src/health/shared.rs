@@ -48,6 +48,9 @@ pub(super) struct Control {
     pub(super) rounds: Rounds,
     /// Why the grade is what it is.
     pub(super) reason: Name,
+    /// When calls pass again although it was said to be down: only they can tell whoever said so
+    /// that it is not.
+    passes_from: Option<Moment>,
     pub(super) last_error: Option<Name>,
     pub(super) last_check: Option<Check>,
     pub(super) history: VecDeque<HealthChange>,
@@ -67,12 +70,14 @@ impl Control {
         if let Some(error) = report.error() {
             self.last_error = Some(error.clone());
         }
-        let (now, vitals, policy) = (clock::now(), &mut self.vitals, &self.policy);
+        let now = clock::now();
+        self.note_end(&report, now);
+        let Self { vitals, policy, .. } = self;
         let (from, to) = match report {
             Report::Good(latency) => vitals.good(latency, policy, now),
             Report::Bad(_) => vitals.bad(policy, now),
             Report::Up => vitals.up(policy, now),
-            Report::Down(_) => vitals.down(now),
+            Report::Down { .. } => vitals.down(now),
         }?;
         self.reason = why(vitals, report, (from, to));
         let (target, reason, at) = (target.clone(), self.reason.clone(), clock::wall());
@@ -84,12 +89,32 @@ impl Control {
         Some(change)
     }
 
-    /// How long until the monitor can at the earliest say that calls may pass; unknown without one.
+    /// When a refusal ends by itself. One that has no end gets none by a later word.
+    fn note_end(&mut self, report: &Report, now: Moment) {
+        let is_down = self.vitals.grade() == Grade::Unhealthy;
+        self.passes_from = match report {
+            Report::Bad(_) => self.passes_from,
+            Report::Down { .. } if is_down && self.passes_from.is_none() => None,
+            Report::Down { looks_after, .. } => looks_after.map(|wait| now + wait),
+            Report::Good(_) | Report::Up => None,
+        };
+    }
+
+    /// Whether calls are refused.
+    pub(super) fn refuses(&self, now: Moment) -> bool {
+        let passes = !self.rounds.is_monitored && self.passes_from.is_some_and(|from| from <= now);
+        self.policy.refuses(self.vitals.grade()) && !passes
+    }
+
+    /// How long until calls may pass at the earliest, if that is known.
     pub(super) fn earliest_return(&self, now: Moment) -> Option<Duration> {
         let Self { vitals, policy, rounds, .. } = self;
+        if !rounds.is_monitored {
+            return self.passes_from.map(|from| from - now);
+        }
         let more = vitals.checks_to_go(policy).saturating_sub(1);
         let rest = rounds::shortest(policy).saturating_mul(more);
-        rounds.is_monitored.then(|| rounds.wait(policy, now).saturating_add(rest))
+        Some(rounds.wait(policy, now).saturating_add(rest))
     }
 }
 
@@ -113,6 +138,7 @@ impl Shared {
                 policy,
                 rounds: Rounds::new(is_monitored),
                 reason: Name::from("not checked yet"),
+                passes_from: None,
                 last_error: None,
                 last_check: None,
                 history: VecDeque::new(),
@@ -172,7 +198,7 @@ impl Shared {
 
 fn why(vitals: &Vitals, report: Report, (from, to): (Grade, Grade)) -> Name {
     match (report, to, vitals.complaint()) {
-        (Report::Down(why), ..) | (Report::Bad(why), Grade::Unhealthy, _) => why,
+        (Report::Down { reason, .. }, ..) | (Report::Bad(reason), Grade::Unhealthy, _) => reason,
         (_, _, Some(Complaint::Slow { latency, baseline })) => {
             Name::from(format!("takes {latency:?}, usual is {baseline:?}"))
         }

@@ -18,9 +18,9 @@ use crate::event::{Event, Name, Observer, State};
 /// That a hand forces a circuit, or what one that is metrics-only would have done, says nothing of
 /// the target.
 ///
-/// Without a monitor nothing looks at a target that is down: then somebody has to pass on that it
-/// is up who still sees it while its calls are refused, as a connection does, and a circuit below a
-/// gate over the same health does not.
+/// Without a monitor nothing looks at a target that is down. What a circuit called down is then
+/// refused for as long as the circuit is open, and no longer: the next call passes to the circuit,
+/// as its probe. What a connection called down is refused until it is connected again.
 ///
 /// It does not keep the target alive: a monitor ends with the last [`Health`], whatever observes.
 #[derive(Clone)]
@@ -36,8 +36,8 @@ impl Signals {
             Event::Transition(transition) if transition.is_metrics_only() => {}
             Event::Transition(transition) => match transition.to() {
                 State::Open => {
-                    health
-                        .down(Name::of(&format_args!("circuit {} is open", transition.circuit())));
+                    let reason = format_args!("circuit {} is open", transition.circuit());
+                    health.down_for(Name::of(&reason), transition.lasts_for());
                 }
                 State::Closed => health.up(),
                 State::HalfOpen | State::ForcedOpen | State::ForcedClosed | State::MetricsOnly => {}

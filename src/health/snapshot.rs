@@ -37,8 +37,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub(super) fn new(target: Name, control: &Control, now: Moment) -> Self {
-        let Control { vitals, policy, rounds, reason, last_error, last_check, history: _ } =
-            control;
+        let Control { vitals, policy, rounds, reason, last_error, last_check, .. } = control;
         Self {
             target,
             grade: vitals.grade(),

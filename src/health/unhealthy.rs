@@ -61,8 +61,8 @@ impl Unhealthy {
         self.reason.as_str()
     }
 
-    /// The time until its monitor can at the earliest say that it is back, or `None` if it has no
-    /// monitor.
+    /// The time until its monitor can at the earliest say that it is back. Without a monitor, the
+    /// time until the circuit that [called it down](super::Signals) probes it, or `None`.
     ///
     /// Counted from now, not from the refusal.
     #[must_use]

@@ -4,7 +4,7 @@ use http::{HeaderMap, Response, header::CONTENT_LENGTH};
 use http_body::Body;
 use tower_http::classify::{ClassifiedResponse, ClassifyResponse, ServerErrorsAsFailures};
 
-use super::{SettledBody, refused::refused, retry_after};
+use super::{SettledBody, refused::any_comes_back_after, retry_after};
 use crate::{
     Outcome,
     gate::{Held, Pass, Settle},
@@ -86,8 +86,7 @@ where
         let response = match result {
             Ok(response) => response,
             Err(error) => {
-                let retry_after = refused(&error).and_then(|open| open.retry_after());
-                pass.settle(Outcome::Failure, retry_after);
+                pass.settle(Outcome::Failure, any_comes_back_after(&error));
                 return Err(error);
             }
         };

@@ -34,9 +34,11 @@
 //!
 //! # Refusals
 //!
-//! A refused call ends in an [`Open`](crate::circuit_breaker::Open). [`AnswerRefusalsLayer`] turns
-//! it into a `503` with `Retry-After`, and [`handle_error`] does so for axum's `HandleErrorLayer`;
-//! [`refusal`] is the bare function. They show neither names of circuits nor messages of errors.
+//! A refused call ends in an [`Open`](crate::circuit_breaker::Open), an
+//! [`Unhealthy`](crate::health::Unhealthy) or a [`NoBackend`](crate::failover::NoBackend).
+//! [`AnswerRefusalsLayer`] turns each into a `503` with `Retry-After`, and [`handle_error`] does so
+//! for axum's `HandleErrorLayer`; [`refusal`] is the bare function. They show neither names nor
+//! messages of errors.
 //!
 //! # Cached pages
 //!
@@ -57,6 +59,8 @@ mod retry_after;
 mod server_errors;
 mod settled_body;
 
+#[cfg(feature = "grpc")]
+pub(crate) use self::refused::comes_back_after;
 pub use self::{
     answer::{
         Answer, AnswerRefusals, AnswerRefusalsLayer, Everything, OrEmpty, RefusalsOnly, future,

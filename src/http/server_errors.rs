@@ -6,7 +6,7 @@ use tower_http::classify::{
     StatusInRangeAsFailures,
 };
 
-use super::{refused::refused, retry_after};
+use super::{refused::any_comes_back_after, retry_after};
 use crate::{Classify, Outcome};
 
 /// Treats as failures every error and, by default, every response with a status of 5xx.
@@ -14,9 +14,9 @@ use crate::{Classify, Outcome};
 /// It judges by the head of a response. [`AtEnd`](super::AtEnd) waits for the end of its body.
 ///
 /// A 4xx is the caller's own: a success of the backend. `Retry-After` of a failed response, and the
-/// time until the next probe in the refusal of an inner circuit, lengthen the open time. That
-/// refusal, an [`Open`](crate::circuit_breaker::Open), is a failure as every error is, so that a
-/// fallback above answers it.
+/// time that the refusal of an inner circuit, health gate or failover says, lengthen the open time.
+/// Such a refusal, as [`Open`](crate::circuit_breaker::Open), is a failure as every error is, so
+/// that a fallback above answers it.
 ///
 /// ```
 /// use http::Response;
@@ -80,7 +80,7 @@ where
     fn retry_after(&self, result: &Result<Response<B>, E>) -> Option<Duration> {
         match result {
             Ok(response) => retry_after(response.headers()),
-            Err(error) => refused(error)?.retry_after(),
+            Err(error) => any_comes_back_after(error),
         }
     }
 }

@@ -71,9 +71,15 @@
 //! A failed command may have run. Repeat it only if [`Unavailable::may_have_run`] says no, for a
 //! script [`Unavailable::command_may_have_run`], or if running it twice does no harm; the client's
 //! own `retry_method` recommends repeating a write that timed out.
+//!
+//! A [`Failover`](crate::failover::Failover) over servers asks [`Commands`] which commands it may
+//! repeat: those that only read always, no others unless it is certain that they did not run.
 
+mod bare;
 mod builder;
 mod call;
+mod command_table;
+mod commands;
 mod connection;
 mod connector;
 mod disconnected;
@@ -92,7 +98,7 @@ mod verdict;
 mod watchman;
 
 pub use self::{
-    builder::ConnectionBuilder, connection::Connection, connector::Connector,
+    builder::ConnectionBuilder, commands::Commands, connection::Connection, connector::Connector,
     disconnected::Disconnected, driver::Driver, policy::ConnectionPolicy, service::RedisService,
     stack::Stack, unavailable::Unavailable, verdict::Verdict,
 };

@@ -5,7 +5,7 @@ use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, Valu
 use tower_service::Service;
 
 use super::{kept::keep, pipeline};
-use crate::{BoxError, circuit_breaker::Open, health::Unhealthy};
+use crate::{BoxError, circuit_breaker::Open, failover::NoBackend, health::Unhealthy};
 
 /// A stack of services as a connection: typed commands run through the whole of it.
 ///
@@ -137,7 +137,8 @@ where
 fn unbox(error: impl Into<BoxError>) -> RedisError {
     error.into().downcast::<RedisError>().map_or_else(
         |other| {
-            let refused = other.is::<Open>() || other.is::<Unhealthy>();
+            let nobody = other.downcast_ref().is_some_and(|it: &NoBackend| !it.may_have_run());
+            let refused = nobody || other.is::<Open>() || other.is::<Unhealthy>();
             let kind =
                 if refused { io::ErrorKind::ConnectionRefused } else { io::ErrorKind::Other };
             keep(kind, other)

@@ -2,9 +2,10 @@ use std::error::Error;
 
 use redis::{Arg, Cmd, ErrorKind, RedisError, ServerError, ServerErrorKind};
 
-use super::{Disconnected, Verdict, kept::kept, verdict::first_reply};
+use super::{Disconnected, Verdict, bare::bare, kept::kept, verdict::first_reply};
 use crate::{
-    BoxError, Classify, Outcome, circuit_breaker::Open, fallback::unshared, health::Unhealthy,
+    BoxError, Classify, Outcome, circuit_breaker::Open, failover::NoBackend, fallback::unshared,
+    health::Unhealthy,
 };
 
 /// Treats as failures the errors that say the server is not available.
@@ -33,7 +34,8 @@ impl Unavailable {
     /// `false` is certain for everything but scripts and `EXEC`, which
     /// [`command_may_have_run`](Self::command_may_have_run) judges: it was refused by a circuit, by
     /// a [health gate](crate::health::HealthGateLayer) or by a [`Connection`](super::Connection)
-    /// that is down, no connection was made, or the server refused it. Everything else may have run,
+    /// that is down, a
+    /// [failover](crate::failover::Failover) had no backend for it, no connection was made, or the server refused it. Everything else may have run,
     /// wholly or in part: a timeout, a connection dropped in flight, a pipeline of which a command
     /// failed, whether it is a script or not.
     ///
@@ -45,6 +47,9 @@ impl Unavailable {
         let error = unshared(error);
         if error.is::<Open>() || error.is::<Unhealthy>() || error.is::<Disconnected>() {
             return false;
+        }
+        if let Some(nobody) = error.downcast_ref::<NoBackend>() {
+            return nobody.may_have_run();
         }
         match error.downcast_ref::<RedisError>() {
             Some(error) => match kept(error) {
@@ -77,7 +82,7 @@ impl Unavailable {
     /// ```
     #[must_use]
     pub fn command_may_have_run(command: &Cmd, error: &(dyn Error + 'static)) -> bool {
-        let is_reply = || unshared(error).downcast_ref().and_then(first_reply).is_some();
+        let is_reply = || bare(error).downcast_ref().and_then(first_reply).is_some();
         Self::may_have_run(error) || runs_others(command) && is_reply()
     }
 }

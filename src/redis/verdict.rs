@@ -2,7 +2,7 @@ use std::error::Error;
 
 use redis::{ErrorKind, RedisError, ServerError};
 
-use crate::fallback::unshared;
+use super::bare::bare;
 
 /// What an error says about the server.
 ///
@@ -27,10 +27,11 @@ pub enum Verdict {
 impl Verdict {
     /// Judges a [`RedisError`], or any other error that stands in its place.
     ///
-    /// For a boxed error, pass `&*error`. One that several callers share is judged as the one it is.
+    /// For a boxed error, pass `&*error`. One that several callers share, or that a
+    /// failover did not repeat for it, is judged as the one it is.
     #[must_use]
     pub fn of(error: &(dyn Error + 'static)) -> Self {
-        match unshared(error).downcast_ref::<RedisError>() {
+        match bare(error).downcast_ref::<RedisError>() {
             Some(error) => Self::of_redis(error),
             None => Self::Unavailable,
         }

@@ -24,7 +24,7 @@ const ROOT: [&str; 6] =
     ["BoxError", "Classify", "Outcome", "ErrorsAreFailures", "Backoff", "Ratio"];
 
 /// Who may look sideways, at what, and why.
-const EXCEPTIONS: [(&str, &str, &str); 13] = [
+const EXCEPTIONS: [(&str, &str, &str); 14] = [
     (
         "fallback",
         "circuit_breaker::Open",
@@ -42,6 +42,7 @@ const EXCEPTIONS: [(&str, &str, &str); 13] = [
     ("grpc", "http::Answer", "refusals of gRPC are answered by HTTP responses too"),
     ("grpc", "http::AnswerRefusalsLayer", "and by the same service"),
     ("grpc", "http::retry_after", "a proxy in between answers in plain HTTP"),
+    ("grpc", "http::comes_back_after", "refusals say it in their errors, which both read alike"),
 ];
 
 /// The one file that reads clocks.

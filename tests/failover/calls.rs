@@ -5,12 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 use tower_failover::{
-    BoxError,
     failover::{Elapsed, Failover, Mode, NoBackend, Policy, Repeat},
     health::{Grade, Health},
 };
 
-use crate::support::{Fault, Log, Site, SiteService};
+use crate::support::{Fault, Log, Site, SiteService, call};
 
 fn pair(repeat: Repeat, log: &Log) -> (Site, Site, Failover<SiteService>) {
     let (eu, us) = (Site::new("eu"), Site::new("us"));
@@ -22,10 +21,6 @@ fn pair(repeat: Repeat, log: &Log) -> (Site, Site, Failover<SiteService>) {
         .build()
         .0;
     (eu, us, failover)
-}
-
-async fn call(failover: &mut Failover<SiteService>) -> Result<&'static str, BoxError> {
-    failover.ready().await?.call(1).await
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,20 @@
 //! Promises of the failover, through its public API.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests spawn openly and fail by panicking"
+)]
 
 mod calls;
+mod cancellation;
+mod catch_up;
+mod charges;
+mod errors;
+mod history;
+mod membership;
+mod moves;
+mod nobody;
+mod panics;
+mod recovery;
+mod service;
 mod support;

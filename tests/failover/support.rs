@@ -10,7 +10,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use tokio::time::sleep;
-use tower::Service;
+use tower::{Service, ServiceExt};
 use tower_failover::{
     BoxError,
     event::Event,
@@ -245,4 +245,13 @@ pub(crate) fn line(switch: &Switch) -> String {
 pub(crate) fn keep<S, R, C>((failover, upkeep): (Failover<S, R, C>, Upkeep)) -> Failover<S, R, C> {
     tokio::spawn(upkeep);
     failover
+}
+
+pub(crate) async fn call<R, C>(
+    failover: &mut Failover<SiteService, R, C>,
+) -> Result<&'static str, BoxError>
+where
+    Failover<SiteService, R, C>: Service<u64, Response = &'static str, Error = BoxError>,
+{
+    failover.ready().await?.call(1).await
 }

@@ -11,7 +11,10 @@ use tonic::{
 };
 use tower_failover::{BoxError, Classify, Outcome, grpc::Codes};
 
-use crate::{FRAGILE, SECOND, boxed, circuit};
+use crate::{
+    FRAGILE, SECOND, boxed, circuit,
+    refusals::{nobody, unhealthy},
+};
 
 const FAILURES: [Code; 5] = [Unknown, DeadlineExceeded, Internal, Unavailable, DataLoss];
 const SUCCESSES: [Code; 12] = [
@@ -98,4 +101,14 @@ async fn a_refusal_of_an_inner_circuit_is_a_failure_that_says_when_to_come_back(
     let refused = Err::<(), BoxError>(circuit.permit().unwrap_err().into());
     assert_eq!(Codes::new().classify(&refused), Outcome::Failure);
     assert_eq!(Codes::new().retry_after(&refused), Some(9 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_is_that_of_a_health_gate_or_of_a_failover() {
+    let errors: [BoxError; 2] = [unhealthy().await.into(), nobody(3 * SECOND).await.into()];
+    for error in errors {
+        let refused = Err::<(), _>(error);
+        assert_eq!(Codes::new().classify(&refused), Outcome::Failure);
+        assert_eq!(Codes::new().retry_after(&refused), Some(3 * SECOND));
+    }
 }

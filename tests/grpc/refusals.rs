@@ -9,6 +9,7 @@ use tower::{Layer, ServiceBuilder, ServiceExt, buffer::Buffer};
 use tower_failover::{
     Backoff, BoxError, Ratio,
     circuit_breaker::{CircuitBreakerLayer, Open, State},
+    failover::{Backend, Failover, NoBackend},
     fallback::{
         BudgetLayer,
         cached::{Cache, Cached, CoalesceLayer, FailedResponse, LeftAlone, Terms},
@@ -107,13 +108,31 @@ async fn a_circuit_that_waits_for_a_hand_does_not_say_when() {
 }
 
 /// The refusal of a target whose monitor finds it dead, three good checks from its return.
-async fn unhealthy() -> Unhealthy {
+pub(crate) async fn unhealthy() -> Unhealthy {
     let policy = Policy::new().interval(SECOND).jitter(Ratio::percent(0)).fall(1).rise(3);
     let dead = async || Err::<(), BoxError>(format!("password of {NAME}").into());
     let (health, monitor) = Health::builder(NAME).policy(policy).probe(dead).monitor();
     tokio::spawn(monitor);
     health.check_now().await;
     health.refusal().unwrap()
+}
+
+/// The refusal of a failover whose one backend has a circuit that is open for this long.
+pub(crate) async fn nobody(wait: Duration) -> NoBackend {
+    let circuit = circuit(FRAGILE);
+    circuit.force_open_for(wait);
+    let backend = tower::service_fn(async |()| Ok::<_, BoxError>(()));
+    let backend = Backend::new(NAME, backend).circuit(circuit);
+    let (failover, upkeep) = Failover::builder(NAME).backend(backend).build();
+    tokio::spawn(upkeep);
+    *failover.oneshot(()).await.unwrap_err().downcast().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failover_without_a_backend_is_unavailable_and_says_when_one_may_be_back() {
+    let error = nobody(5 * SECOND).await;
+    assert_refusal(&refusal(&error).unwrap(), 5 * SECOND);
+    assert_refusal(&refusal(&Wrapped(error.into())).unwrap(), 5 * SECOND);
 }
 
 #[tokio::test(start_paused = true)]

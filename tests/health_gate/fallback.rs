@@ -56,7 +56,7 @@ async fn health_promise_4_by_health_the_strategy_answers_and_the_target_is_neith
 }
 
 #[tokio::test(start_paused = true)]
-async fn by_health_failures_of_a_healthy_target_go_to_the_caller() {
+async fn health_promise_4_by_health_failures_of_a_healthy_target_go_to_the_caller() {
     let backend = Backend::new(Work::Fails);
     let mut service = fallback().by_health(healthy()).layer(backend.clone());
     assert_eq!(call(&mut service).await.unwrap_err().to_string(), "down");
@@ -65,7 +65,7 @@ async fn by_health_failures_of_a_healthy_target_go_to_the_caller() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn by_health_who_waits_for_the_target_gets_the_fallback_when_health_falls() {
+async fn health_promise_4_by_health_who_waits_for_the_target_gets_the_fallback_when_health_falls() {
     let health = healthy();
     let backend = Backend::new(Work::Succeeds);
     backend.readiness(Readiness::Never);
@@ -79,7 +79,7 @@ async fn by_health_who_waits_for_the_target_gets_the_fallback_when_health_falls(
 }
 
 #[tokio::test(start_paused = true)]
-async fn by_health_a_refusal_is_not_tried_again_and_a_failure_is() {
+async fn health_promise_4_by_health_a_refusal_is_not_tried_again_and_a_failure_is() {
     let health = unhealthy();
     let backend = Backend::new(Work::Fails);
     let layer = fallback().after_retries(Retries::up_to(5)).by_health(health.clone());
@@ -102,7 +102,7 @@ async fn by_health_a_refusal_is_not_tried_again_and_a_failure_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn by_health_a_target_that_hangs_is_answered_for_within_its_budget() {
+async fn health_promise_4_by_health_a_target_that_hangs_is_answered_for_within_its_budget() {
     let (health, backend) = (healthy(), Backend::new(Work::Hangs));
     let mut service =
         fallback().by_health(health.clone()).inner_within(SECOND).layer(backend.clone());
@@ -115,7 +115,7 @@ async fn by_health_a_target_that_hangs_is_answered_for_within_its_budget() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_when_unhealthy_answers_the_refusals_of_a_gate_anywhere_below() {
+async fn health_promise_4_only_when_unhealthy_answers_the_refusals_of_a_gate_anywhere_below() {
     let (health, backend) = (healthy(), Backend::new(Work::Fails));
     let mut service = ServiceBuilder::new()
         .layer(fallback().only_when_unhealthy())

@@ -8,6 +8,7 @@
 #[allow(dead_code, reason = "this uses a part of it")]
 #[path = "../circuit_breaker/backend.rs"]
 mod backend;
+mod economy;
 mod fallback;
 mod hold;
 mod refusal;

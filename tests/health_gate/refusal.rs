@@ -175,7 +175,8 @@ async fn health_promise_4_a_thousand_waiting_tasks_are_all_woken_and_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn health_that_falls_between_ready_and_call_refuses_and_what_was_decided_is_not_sticky() {
+async fn health_promise_4_health_that_falls_between_ready_and_call_refuses_and_what_was_decided_is_not_sticky()
+ {
     let health = healthy();
     let backend = Backend::new(Work::Succeeds);
     let mut service = HealthGateLayer::new(health.clone()).layer(backend.clone());

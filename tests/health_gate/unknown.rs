@@ -73,7 +73,7 @@ async fn health_promise_2_who_chose_to_refuse_does_not_hold_what_is_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn settings_that_let_the_unknown_pass_wake_who_waits_for_it() {
+async fn health_promise_2_settings_that_let_the_unknown_pass_wake_who_waits_for_it() {
     let health = unknown(WhileUnknown::Wait);
     let layer = HealthGateLayer::new(health.clone()).hold_for(SECOND, 1);
     let mut held = task::spawn(layer.layer(Backend::new(Work::Succeeds)).oneshot(()));

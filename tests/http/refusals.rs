@@ -16,6 +16,7 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, buffer::Buffer};
 use tower_failover::{
     Backoff, BoxError, Ratio,
     circuit_breaker::{CircuitBreakerLayer, Open},
+    failover::{Backend, Failover, NoBackend},
     fallback::{
         BudgetLayer,
         cached::{Cache, Cached, CoalesceLayer, FailedResponse, LeftAlone, Terms},
@@ -113,13 +114,32 @@ async fn a_circuit_that_waits_for_a_hand_does_not_say_when() {
 }
 
 /// The refusal of a target whose monitor finds it dead, three good checks from its return.
-async fn unhealthy(interval: Duration) -> Unhealthy {
+pub(crate) async fn unhealthy(interval: Duration) -> Unhealthy {
     let policy = Policy::new().interval(interval).jitter(Ratio::percent(0)).fall(1).rise(3);
     let dead = async || Err::<(), BoxError>(format!("password of {NAME}").into());
     let (health, monitor) = Health::builder(NAME).policy(policy).probe(dead).monitor();
     tokio::spawn(monitor);
     health.check_now().await;
     health.refusal().unwrap()
+}
+
+/// The refusal of a failover whose one backend has a circuit that is open for this long.
+pub(crate) async fn nobody(wait: Duration) -> NoBackend {
+    let circuit = circuit(FRAGILE);
+    circuit.force_open_for(wait);
+    let backend = tower::service_fn(async |()| Ok::<_, BoxError>(()));
+    let backend = Backend::new(NAME, backend).circuit(circuit);
+    let (failover, upkeep) = Failover::builder(NAME).backend(backend).build();
+    tokio::spawn(upkeep);
+    *failover.oneshot(()).await.unwrap_err().downcast().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failover_without_a_backend_is_a_503_that_says_when_one_may_be_back() {
+    let expected = (StatusCode::SERVICE_UNAVAILABLE, Some("5".to_owned()), String::new());
+    let error = nobody(5 * SECOND).await;
+    assert_eq!(shown(refusal::<String>(&error).unwrap()).await, expected);
+    assert_eq!(shown(refusal::<String>(&Wrapped(error.into())).unwrap()).await, expected);
 }
 
 #[tokio::test(start_paused = true)]

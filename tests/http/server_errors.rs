@@ -14,6 +14,7 @@ use tower_http::classify::StatusInRangeAsFailures;
 use crate::{
     FRAGILE, SECOND, circuit,
     recorder::{End, Recorder},
+    refusals::{nobody, unhealthy},
 };
 
 type Answer = Result<Response<()>, BoxError>;
@@ -98,6 +99,20 @@ async fn a_failure_says_when_to_come_back_at_the_head_and_at_the_end() {
     assert_settled(|| status(404), End::Settled(Outcome::Success, None));
 
     let typed = Err::<Response<()>, _>(open());
+    assert_eq!(ServerErrors::new().retry_after(&typed), wait);
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_does_the_refusal_of_a_health_gate_or_of_a_failover() {
+    let wait = Some(6 * SECOND);
+    let unhealthy = unhealthy(2 * SECOND).await;
+    let nobody = nobody(6 * SECOND).await;
+    let settled = End::Settled(Outcome::Failure, wait);
+    assert_settled(|| Err(unhealthy.clone().into()), settled);
+    assert_settled(|| Err(Wrapped(nobody.clone().into()).into()), settled);
+    let typed = Err::<Response<()>, _>(unhealthy);
+    assert_eq!(ServerErrors::new().retry_after(&typed), wait);
+    let typed = Err::<Response<()>, _>(nobody);
     assert_eq!(ServerErrors::new().retry_after(&typed), wait);
 }
 

@@ -91,9 +91,9 @@ where
             let future = match state.as_mut().project() {
                 StateProj::Calling { future } => return future.poll(cx),
                 StateProj::Held { gate, request, limit, waiter, mut timer, is_over, place: _ } => {
-                    if !*is_over && has_to_wait(gate.guard()) {
+                    if !*is_over {
+                        // Before the look: what changes after it wakes this task.
                         gate.guard().waiters().register(waiter, cx.waker());
-                        // It may have come back before it knew about this task.
                         if has_to_wait(gate.guard()) {
                             if timer.is_none() {
                                 timer.set(Some(sleep(*limit)));

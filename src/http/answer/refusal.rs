@@ -5,6 +5,7 @@ use http::{HeaderValue, Response, StatusCode, header::RETRY_AFTER};
 use crate::{
     BoxError,
     circuit_breaker::Open,
+    failover::{Elapsed as Late, MayHaveRun, NoBackend},
     fallback::{
         Elapsed,
         cached::{FailedResponse, LeftAlone},
@@ -20,25 +21,39 @@ use crate::{
 /// | [`Unhealthy`] | the same: when it may be healthy again, if its monitor knows |
 /// | [`LeftAlone`] | the same |
 /// | [`FailedResponse`] | `502` |
-/// | [`Elapsed`] | `504`: the call may have run, and a `503` would invite to repeat it |
+/// | [`NoBackend`] | `503`, with `Retry-After` if it is known when one may be back |
+/// | [`Elapsed`], [that of an attempt](Late) | `504`: the call may have run, and a `503` would invite to repeat it |
+///
+/// For the same reason nothing below a [`MayHaveRun`] is answered by `503` or `502`.
 ///
 /// The body is empty: nothing of the inside shows. For a boxed error, pass `&*error`.
 #[must_use]
 pub fn refusal<B: Default>(error: &(dyn Error + 'static)) -> Option<Response<B>> {
+    let sources = || iter::successors(Some(error), |error| (*error).source());
+    let is_late = |error: &(dyn Error + 'static)| error.is::<Elapsed>() || error.is::<Late>();
+    if sources().any(|error| error.is::<MayHaveRun>()) {
+        return sources().any(is_late).then(too_late);
+    }
     if let Some(open) = Open::find(error) {
         return Some(unavailable(open.retry_after()));
     }
-    iter::successors(Some(error), |error| (*error).source()).find_map(|error| {
+    sources().find_map(|error| {
         if let Some(left) = error.downcast_ref::<LeftAlone>() {
             Some(unavailable(Some(left.retry_after())))
         } else if let Some(unhealthy) = error.downcast_ref::<Unhealthy>() {
             Some(unavailable(unhealthy.retry_after()))
+        } else if let Some(nobody) = error.downcast_ref::<NoBackend>() {
+            Some(unavailable(nobody.retry_after()))
         } else if error.is::<FailedResponse>() {
             Some(with_status(StatusCode::BAD_GATEWAY))
         } else {
-            error.is::<Elapsed>().then(|| with_status(StatusCode::GATEWAY_TIMEOUT))
+            is_late(error).then(too_late)
         }
     })
+}
+
+fn too_late<B: Default>() -> Response<B> {
+    with_status(StatusCode::GATEWAY_TIMEOUT)
 }
 
 fn unavailable<B: Default>(retry_after: Option<Duration>) -> Response<B> {
