@@ -18,3 +18,4 @@ mod panics;
 mod recovery;
 mod service;
 mod support;
+mod waiting;
