@@ -10,6 +10,7 @@ mod cancellation;
 mod catch_up;
 mod charges;
 mod errors;
+mod fleet;
 mod history;
 mod membership;
 mod moves;
