@@ -1,4 +1,99 @@
 //! Who else can do it? Several backends that behave as one service.
+//!
+//! # When to use it
+//!
+//! Before backends of which each could answer: Redis in three regions, the origins of a site, the
+//! levels of a cache (memory, Redis, a static answer). One of them serves. When it fails, is slow or
+//! unhealthy, the next one does, within the same call if that is safe; when it is back, it is gone
+//! back to. It does not spread load: that is a balancer's.
+//!
+//! # Example
+//!
+//! ```
+//! use std::io;
+//! use tower::{Service, ServiceExt, service_fn, util::BoxCloneService};
+//! use tower_failover::{
+//!     BoxError,
+//!     failover::{Backend, Failover, Repeat, Trigger},
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let eu = service_fn(async |_: u64| {
+//!     Err::<&str, BoxError>(io::Error::from(io::ErrorKind::ConnectionRefused).into())
+//! });
+//! let us = service_fn(async |_: u64| Ok::<_, BoxError>("an answer"));
+//!
+//! let (mut failover, upkeep) = Failover::builder("sessions")
+//!     .backend(Backend::new("eu", BoxCloneService::new(eu)))
+//!     .backend(Backend::new("us", BoxCloneService::new(us)).tier(1))
+//!     .repeat(Repeat::IfNotApplied)
+//!     .build();
+//! tokio::spawn(upkeep);
+//!
+//! assert_eq!(failover.ready().await?.call(7).await?, "an answer");
+//! let switch = failover.control().history().pop().expect("it was left");
+//! assert_eq!(switch.trigger(), Trigger::Connection);
+//! assert_eq!(failover.status().active.unwrap().as_str(), "us");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it behaves
+//!
+//! **Who serves.** The lowest tier with a backend that can; among those of a tier the best
+//! [score](Weights). From then on it serves as long as it can: scores are looked at when a backend is
+//! chosen, and never make one leave. A backend can serve while it is up, its
+//! [health](Backend::health) does not call it unhealthy, and its [circuit](Backend::circuit) does not
+//! refuse. One that is degraded serves only when all are.
+//!
+//! **When it is left**, by [`Trigger`]:
+//!
+//! | trigger | when |
+//! |---|---|
+//! | `connection` | a call failed ([`Mode::AtOnce`], [`Policy::leave_after`]) |
+//! | `timeout` | a call was not answered within [`Policy::attempt_timeout`] |
+//! | `health`, `degradation` | its health says so; no call is needed for that |
+//! | `circuit` | its circuit is open |
+//! | `cascade` | any of these, soon after it took over ([`Policy::cascade_within`]) |
+//! | `manual` | [`Control::fail_over`], [`Control::recover`] |
+//!
+//! **Which calls move.** What was refused before it was sent always goes on to the next backend. A
+//! call that was sent goes on as its [`Repeat`] says:
+//!
+//! | the call | [`Never`](Repeat::Never) | [`IfNotApplied`](Repeat::IfNotApplied) (default) | [`Always`](Repeat::Always) |
+//! |---|---|---|---|
+//! | did certainly nothing | its error | goes on | goes on |
+//! | [may have run](may_have_run()) | its error | [`MayHaveRun`] | goes on |
+//! | was answered by a failure | that answer | that answer | goes on |
+//!
+//! A call is sent to at most [`Policy::attempts`] backends and takes at most [`Policy::budget`]; then
+//! its last error is the caller's. [`NoBackend`] tells that none was left to try, and why of each.
+//!
+//! **How it is gone back to.** A backend that was left is checked by its monitor, or, without one,
+//! tried by calls that may always be repeated. After good checks in a row, and a wait that is
+//! jittered and grows if it is left again soon, it is [brought up to date](Backend::catch_up), and
+//! then serves again if its tier or weight is better; see [`Recovery`]. When nobody serves, any call
+//! is a trial and the first good check is enough. Calls that are never tried twice need a
+//! [monitor](crate::health::Monitor) for this, as nothing else finds out whether a backend is back.
+//!
+//! The [`Upkeep`] does the checks and the waits: without it a failover leaves, but does not go back.
+//! The settings, their units and defaults are tabled at [`Policy`] and [`Recovery`].
+//!
+//! # What it tells observers
+//!
+//! [`Event::Switched`](crate::event::Event::Switched), in their order, after the new backend is the
+//! one that calls go to. [`Control::history`] keeps the last 64, and of each whether it helped.
+//!
+//! # In a stack
+//!
+//! A [fallback](crate::fallback) and a total deadline (not below [`Policy::budget`]) belong above it.
+//! Below it, per backend: its own connection, and a timeout only if it is to be shorter than an
+//! attempt. Circuit and health are given to the [`Backend`] and not put before its service, so that
+//! each attempt settles the circuit of the backend that it was with.
+//!
+//! While nothing is wrong a call reads one atomic word, and no clock except for one call in sixteen
+//! and for those that are not answered at once; it takes no lock and allocates nothing.
 
 mod add_error;
 mod backend;
