@@ -155,6 +155,11 @@ impl Switchboard {
         self.act(|turn| turn.nobody(may_have_run))
     }
 
+    /// Whether this one was left: calls that wait for it are not to go there any more.
+    pub(super) fn has_left(&self, id: MemberId) -> bool {
+        !self.word.says_only(id) && self.glance(|board| board.roster.has_left(id))
+    }
+
     /// Whether calls go to this one, and have nothing to choose.
     #[inline]
     pub(super) fn sends_to(&self, id: MemberId) -> bool {

@@ -67,17 +67,21 @@ impl Trip {
         answer
     }
 
-    /// Asks whether the backend may be called, now that it is ready.
+    /// Asks whether the backend may be called, now that it is ready: others may have found out
+    /// meanwhile that it does not answer.
     ///
     /// # Errors
     ///
-    /// The refusal of its health or of its circuit.
-    pub(super) fn ask(&mut self) -> Result<(), BoxError> {
+    /// The refusal of its health or of its circuit, or that it was left.
+    pub(super) fn ask(&mut self, may_have_run: bool) -> Result<(), BoxError> {
         let leg = self.leg.as_mut().expect(UNDER_WAY);
-        if !leg.is_trial
-            && let Some(unhealthy) = leg.target.unhealthy()
-        {
-            return Err(unhealthy.into());
+        if !leg.is_trial {
+            if let Some(unhealthy) = leg.target.unhealthy() {
+                return Err(unhealthy.into());
+            }
+            if self.switchboard.has_left(leg.target.id) {
+                return Err(self.switchboard.nobody(may_have_run).into());
+            }
         }
         leg.permit = leg.target.permit()?;
         Ok(())

@@ -136,6 +136,7 @@ impl Health {
     /// Has it checked now, and waits for the end of the check. Without a monitor, the grade as it is.
     ///
     /// A check that is under way already does not count: one is made that begins after this call.
+    /// A monitor that nobody polls yet is waited for.
     ///
     /// # Cancel safety
     ///

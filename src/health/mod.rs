@@ -93,8 +93,8 @@
 //! the window begins when the target is back, and says something from 10 checks on.
 //!
 //! *Probes* may fail, hang and panic: each makes a bad check, and nothing stops the monitor but the
-//! end of the last handle. What a probe must not do is block its thread. A monitor that is dropped
-//! leaves the grade as it is.
+//! end of the last handle. What a probe must not do is block its thread. When a monitor is dropped, its
+//! target keeps the grade that it has, but is not refused for it any more.
 //!
 //! # What it costs
 //!

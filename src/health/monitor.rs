@@ -16,7 +16,8 @@ use crate::{clock, event::Name};
 ///
 /// The first check begins with the first poll. Ends when the last handle of the target is dropped;
 /// until then nothing ends it, neither a probe that fails, panics or hangs, nor an observer that
-/// panics. Dropping it leaves the target at the grade it has.
+/// panics. When it is dropped before that, the target keeps its grade; calls to one that is
+/// unhealthy pass from then on, since nobody would ever say that it is back.
 ///
 /// # Panics
 ///

@@ -77,8 +77,9 @@ impl Post {
 impl Drop for Post {
     fn drop(&mut self) {
         if let Some(target) = self.target.upgrade() {
-            target.set(|control| control.rounds.abandon());
+            target.set(|control| control.abandon(clock::now()));
             target.asking.wake();
+            target.waiters.wake();
         }
     }
 }

@@ -48,8 +48,8 @@ pub(super) struct Control {
     pub(super) rounds: Rounds,
     /// Why the grade is what it is.
     pub(super) reason: Name,
-    /// When calls pass again although it was said to be down: only they can tell whoever said so
-    /// that it is not.
+    /// When calls pass although it was said to be down: only they can show that it is not. Counts
+    /// only without a monitor.
     passes_from: Option<Moment>,
     pub(super) last_error: Option<Name>,
     pub(super) last_check: Option<Check>,
@@ -100,10 +100,17 @@ impl Control {
         };
     }
 
+    /// The monitor is gone: nobody would ever say that the target is back, so calls may find out.
+    pub(super) fn abandon(&mut self, now: Moment) {
+        self.rounds.abandon();
+        self.passes_from = Some(now);
+    }
+
     /// Whether calls are refused.
     pub(super) fn refuses(&self, now: Moment) -> bool {
         let passes = !self.rounds.is_monitored && self.passes_from.is_some_and(|from| from <= now);
-        self.policy.refuses(self.vitals.grade()) && !passes
+        let grade = self.vitals.grade();
+        self.policy.refuses(grade) && !(passes && grade == Grade::Unhealthy)
     }
 
     /// How long until calls may pass at the earliest, if that is known.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
-use tower_failover::health::{Grade, Health, Quorum};
+use tower_failover::health::{Grade, Health, Quorum, WhileUnknown};
 
 use crate::support::{ANSWERS, Act, EXACT, MILLISECOND, SECOND, Target, Ward, poll_once};
 
@@ -121,6 +121,26 @@ async fn who_waits_for_a_check_is_told_when_the_monitor_is_dropped() {
     assert!(!health.is_monitored());
     assert_eq!(health.snapshot().next_check_in, None);
     assert_eq!(target.under_way(), 0, "its probe is dropped with it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_promise_4_who_is_unhealthy_when_its_monitor_goes_is_not_refused_for_good() {
+    let (health, mut monitor) = Health::builder("left").probe(Target::new(Act::Fails)).monitor();
+    assert!(!poll_once(&mut monitor));
+    assert!(health.refusal().is_some());
+    drop(monitor);
+    assert_eq!((health.grade(), health.refusal().is_none()), (Grade::Unhealthy, true));
+    health.failed("seen by a caller");
+    assert!(health.refusal().is_none(), "who tries tells nothing new");
+    health.up();
+    health.down("unplugged");
+    assert!(health.refusal().is_some(), "whoever says so now can take it back");
+
+    let policy = EXACT.while_unknown(WhileUnknown::Refuse);
+    let builder = Health::builder("never").policy(policy).probe(Target::new(ANSWERS));
+    let (health, monitor) = builder.monitor();
+    drop(monitor);
+    assert!(health.refusal().is_some(), "unknown, and refused as chosen");
 }
 
 #[tokio::test(start_paused = true)]

@@ -51,11 +51,16 @@ where
                     });
                 }
                 AttemptProj::Waiting { service, request } => {
+                    // What becomes ready when the time is up would be called and left at once.
+                    let sleep = this.sleep.as_ref().as_pin_ref();
+                    if *this.is_timed && sleep.is_some_and(|sleep| sleep.is_elapsed()) {
+                        return Poll::Pending;
+                    }
                     let ready = ready!(this.trip.run(|| service.poll_ready(cx)));
                     if let Err(error) = ready {
                         let error = error.into();
                         Attempt::Unready { error: Some(error), request: request.take() }
-                    } else if let Err(error) = this.trip.ask() {
+                    } else if let Err(error) = this.trip.ask(*this.may_have_run) {
                         let target = this.trip.target().clone();
                         this.trip.refused();
                         let request = request.take().expect(COMPLETED);

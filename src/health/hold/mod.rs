@@ -38,6 +38,10 @@
 //! When the target is back, all who wait are woken at once: `at_most` is how many calls it is sent
 //! in that moment, beside those that come then. A concurrency limit below spreads them out.
 //!
+//! A refusal that ends by time alone, as that of an [open circuit](super::Signals) without a monitor,
+//! wakes nobody when it ends: the next call that comes then passes as the probe of the circuit, and
+//! if it succeeds those who wait are woken; or one of them does when its limit ends.
+//!
 //! Calls over `at_most` are refused at once. The number counts over all services that a layer and
 //! its clones make.
 //!

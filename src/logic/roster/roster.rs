@@ -74,6 +74,15 @@ impl Roster {
         })
     }
 
+    /// Whether a member is out, and no last resort either.
+    pub(crate) fn has_left(&self, id: MemberId) -> bool {
+        self.member(id).is_some_and(|member| match member.place {
+            Place::Up(_) => false,
+            Place::Out(absence) => absence.trigger != Trigger::Degradation,
+            Place::CatchingUp { .. } => true,
+        })
+    }
+
     /// A call on a member failed so that it is left; `since` is when that call began.
     pub(crate) fn leave(
         &mut self,

@@ -1,5 +1,6 @@
 //! Calls that wait until the target is back.
 
+mod circuit;
 mod model;
 mod places;
 mod readiness;
