@@ -69,7 +69,7 @@ impl<S> Backend<S> {
     ///
     /// Runs in the [`Upkeep`](super::Upkeep), once per return; the backend serves when it ends well.
     /// When it fails, or panics, the backend stays out and the checks begin anew. It has no time limit
-    /// of its own.
+    /// of its own. A hook that holds a handle of the failover keeps it alive.
     pub fn catch_up<F, Fut>(self, hook: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,

@@ -5,7 +5,8 @@ use crate::logic::roster::Unfit;
 
 /// Looks at a [`Failover`](super::Failover) and acts on it by hand, whatever its services are.
 ///
-/// A cheap clone; like each of them it keeps the failover and its [`Upkeep`](super::Upkeep) alive.
+/// A cheap clone. It keeps the failover and its [`Upkeep`](super::Upkeep) alive, as its clones do: an
+/// observer or a hook of the same failover that holds one does so for ever.
 #[derive(Clone)]
 pub struct Control {
     switchboard: Arc<Switchboard>,
