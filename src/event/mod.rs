@@ -1,9 +1,9 @@
 //! Who is told? Every layer reports what it did as an [`Event`] to its [`Observer`]s.
 //!
 //! Observers are called outside every lock, after the new state is visible, in the order of the
-//! changes of a circuit or a target. One that panics is passed over; one that calls back into what told it
-//! harms nothing. Layers never log and never count: `Log` does the first over `tracing` (feature
-//! `tracing`), [`History`] keeps the past.
+//! changes of a circuit or a target. One that panics is passed over; one that calls back into what
+//! told it harms nothing. Layers never log and never count: `Log` does the first over `tracing`
+//! (feature `tracing`), [`History`] keeps the past.
 //!
 //! ```
 //! use tower_failover::{

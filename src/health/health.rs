@@ -14,7 +14,7 @@ use crate::{
 ///
 /// A clone is another handle to the same target. Make it first, then any number of layers over it.
 /// With [probes](Builder::probe) a [`Monitor`](super::Monitor) comes with it; without, it knows what
-/// it is told.
+/// it is told, and somebody has to go on telling it while calls are refused because of it.
 ///
 /// ```
 /// use std::time::Duration;

@@ -114,6 +114,7 @@
 
 mod builder;
 mod check;
+mod control;
 #[expect(clippy::module_inception, reason = "a file is named after its type")]
 mod health;
 pub mod hold;

@@ -1,30 +1,17 @@
 use std::{
-    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use tokio::sync::Notify;
 
-use super::{
-    Check, Grade, HealthChange, Policy,
-    report::Report,
-    rounds::{self, Rounds},
-    sign::Sign,
-};
+use super::{Check, HealthChange, Policy, control::Control, report::Report, sign::Sign};
 use crate::{
     clock,
     event::{Bulletin, Name, Observers},
     gate::Waiters,
-    logic::{
-        Moment,
-        health::{Complaint, Vitals},
-    },
+    logic::Moment,
 };
-
-/// How many changes a target remembers.
-pub(super) const HISTORY: usize = 64;
 
 /// What all handles of one target share, and its monitor looks at.
 pub(super) struct Shared {
@@ -39,90 +26,6 @@ pub(super) struct Shared {
     bell: Arc<Notify>,
     bulletin: Bulletin<HealthChange>,
     control: Mutex<Control>,
-}
-
-/// What only changes with the lock held.
-pub(super) struct Control {
-    pub(super) vitals: Vitals,
-    pub(super) policy: Policy,
-    pub(super) rounds: Rounds,
-    /// Why the grade is what it is.
-    pub(super) reason: Name,
-    /// When calls pass although it was said to be down: only they can show that it is not. Counts
-    /// only without a monitor.
-    passes_from: Option<Moment>,
-    pub(super) last_error: Option<Name>,
-    pub(super) last_check: Option<Check>,
-    pub(super) history: VecDeque<HealthChange>,
-}
-
-impl Control {
-    fn note(
-        &mut self,
-        report: Report,
-        check: Option<Check>,
-        target: &Name,
-    ) -> Option<HealthChange> {
-        if check.is_some() {
-            self.rounds.end();
-            self.last_check = check;
-        }
-        if let Some(error) = report.error() {
-            self.last_error = Some(error.clone());
-        }
-        let now = clock::now();
-        self.note_end(&report, now);
-        let Self { vitals, policy, .. } = self;
-        let (from, to) = match report {
-            Report::Good(latency) => vitals.good(latency, policy, now),
-            Report::Bad(_) => vitals.bad(policy, now),
-            Report::Up => vitals.up(policy, now),
-            Report::Down { .. } => vitals.down(now),
-        }?;
-        self.reason = why(vitals, report, (from, to));
-        let (target, reason, at) = (target.clone(), self.reason.clone(), clock::wall());
-        let change = HealthChange { target, from, to, reason, at };
-        if self.history.len() == HISTORY {
-            self.history.pop_front();
-        }
-        self.history.push_back(change.clone());
-        Some(change)
-    }
-
-    /// When a refusal ends by itself. One that has no end gets none by a later word.
-    fn note_end(&mut self, report: &Report, now: Moment) {
-        let is_down = self.vitals.grade() == Grade::Unhealthy;
-        self.passes_from = match report {
-            Report::Bad(_) => self.passes_from,
-            Report::Down { .. } if is_down && self.passes_from.is_none() => None,
-            Report::Down { looks_after, .. } => looks_after.map(|wait| now + wait),
-            Report::Good(_) | Report::Up => None,
-        };
-    }
-
-    /// The monitor is gone: nobody would ever say that the target is back, so calls may find out.
-    pub(super) fn abandon(&mut self, now: Moment) {
-        self.rounds.abandon();
-        self.passes_from = Some(now);
-    }
-
-    /// Whether calls are refused.
-    pub(super) fn refuses(&self, now: Moment) -> bool {
-        let passes = !self.rounds.is_monitored && self.passes_from.is_some_and(|from| from <= now);
-        let grade = self.vitals.grade();
-        self.policy.refuses(grade) && !(passes && grade == Grade::Unhealthy)
-    }
-
-    /// How long until calls may pass at the earliest, if that is known.
-    pub(super) fn earliest_return(&self, now: Moment) -> Option<Duration> {
-        let Self { vitals, policy, rounds, .. } = self;
-        if !rounds.is_monitored {
-            return self.passes_from.map(|from| from - now);
-        }
-        let more = vitals.checks_to_go(policy).saturating_sub(1);
-        let rest = rounds::shortest(policy).saturating_mul(more);
-        Some(rounds.wait(policy, now).saturating_add(rest))
-    }
 }
 
 impl Shared {
@@ -140,16 +43,7 @@ impl Shared {
             asking: Waiters::new(),
             bell,
             bulletin: Bulletin::new(observers),
-            control: Mutex::new(Control {
-                vitals: Vitals::new(clock::now()),
-                policy,
-                rounds: Rounds::new(is_monitored),
-                reason: Name::from("not checked yet"),
-                passes_from: None,
-                last_error: None,
-                last_check: None,
-                history: VecDeque::new(),
-            }),
+            control: Mutex::new(Control::new(policy, is_monitored)),
         };
         shared.publish(&shared.lock());
         shared
@@ -200,24 +94,6 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, Control> {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn why(vitals: &Vitals, report: Report, (from, to): (Grade, Grade)) -> Name {
-    match (report, to, vitals.complaint()) {
-        (Report::Down { reason, .. }, ..) | (Report::Bad(reason), Grade::Unhealthy, _) => reason,
-        (_, _, Some(Complaint::Slow { latency, baseline })) => {
-            Name::from(format!("takes {latency:?}, usual is {baseline:?}"))
-        }
-        (_, _, Some(Complaint::Failing(rate))) => {
-            Name::from(format!("{rate} of the last checks were good"))
-        }
-        (Report::Up, ..) => Name::from("said to be back"),
-        (_, _, None) => Name::from(match from {
-            Grade::Unknown => "the first check was good",
-            Grade::Degraded => "as it used to be",
-            Grade::Healthy | Grade::Unhealthy => "enough good checks in a row",
-        }),
     }
 }
 

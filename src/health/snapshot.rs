@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Check, Grade, shared::Control};
+use super::{Check, Grade, control::Control};
 use crate::{Ratio, event::Name, logic::Moment};
 
 /// A target's health at one moment.

@@ -131,7 +131,9 @@ async fn health_promise_4_who_is_unhealthy_when_its_monitor_goes_is_not_refused_
     drop(monitor);
     assert_eq!((health.grade(), health.refusal().is_none()), (Grade::Unhealthy, true));
     health.failed("seen by a caller");
-    assert!(health.refusal().is_none(), "who tries tells nothing new");
+    health.succeeded(SECOND);
+    assert_eq!(health.grade(), Grade::Unhealthy, "one is too few");
+    assert!(health.refusal().is_none(), "but more may come");
     health.up();
     health.down("unplugged");
     assert!(health.refusal().is_some(), "whoever says so now can take it back");

@@ -94,6 +94,15 @@ async fn what_somebody_called_down_for_good_a_circuit_does_not_let_pass() {
     assert_eq!(health.refusal().unwrap().reason(), "maintenance");
     health.up();
     assert!(health.refusal().is_none());
+
+    for _ in 0..3 {
+        health.failed("refused");
+    }
+    assert_eq!(health.refusal().unwrap().retry_after(), None, "nobody has said when");
+    circuit.permit().unwrap().failure();
+    assert_eq!(health.refusal().unwrap().retry_after(), Some(SECOND));
+    tokio::time::advance(SECOND).await;
+    assert!(health.refusal().is_none(), "that was nobody's word");
 }
 
 #[tokio::test(start_paused = true)]

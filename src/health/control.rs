@@ -1,0 +1,154 @@
+use std::{collections::VecDeque, time::Duration};
+
+use super::{
+    Check, Grade, HealthChange, Policy,
+    report::Report,
+    rounds::{self, Rounds},
+};
+use crate::{
+    clock,
+    event::Name,
+    logic::{
+        Moment,
+        health::{Complaint, Vitals},
+    },
+};
+
+/// How many changes a target remembers.
+const HISTORY: usize = 64;
+
+/// What only changes with the lock held.
+pub(super) struct Control {
+    pub(super) vitals: Vitals,
+    pub(super) policy: Policy,
+    pub(super) rounds: Rounds,
+    /// Why the grade is what it is.
+    pub(super) reason: Name,
+    ends: Ends,
+    pub(super) last_error: Option<Name>,
+    pub(super) last_check: Option<Check>,
+    pub(super) history: VecDeque<HealthChange>,
+}
+
+/// When calls to a target that is unhealthy pass all the same, so that they may show whether it is
+/// back. Counts only where no monitor would find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ends {
+    /// When good reports have come in.
+    ByReports,
+    /// When whoever called it down says that it is up.
+    ByWord,
+    /// From this moment on.
+    At(Moment),
+}
+
+impl Control {
+    pub(super) fn new(policy: Policy, is_monitored: bool) -> Self {
+        Self {
+            vitals: Vitals::new(clock::now()),
+            policy,
+            rounds: Rounds::new(is_monitored),
+            reason: Name::from("not checked yet"),
+            ends: Ends::ByReports,
+            last_error: None,
+            last_check: None,
+            history: VecDeque::new(),
+        }
+    }
+
+    /// Takes down what somebody says, and the check that it comes from.
+    pub(super) fn note(
+        &mut self,
+        report: Report,
+        check: Option<Check>,
+        target: &Name,
+    ) -> Option<HealthChange> {
+        if check.is_some() {
+            self.rounds.end();
+            self.last_check = check;
+        }
+        if let Some(error) = report.error() {
+            self.last_error = Some(error.clone());
+        }
+        let now = clock::now();
+        if let Report::Down { looks_after, .. } = report {
+            self.called_down(looks_after, now);
+        }
+        let Self { vitals, policy, .. } = self;
+        let (from, to) = match report {
+            Report::Good(latency) => vitals.good(latency, policy, now),
+            Report::Bad(_) => vitals.bad(policy, now),
+            Report::Up => vitals.up(policy, now),
+            Report::Down { .. } => vitals.down(now),
+        }?;
+        if to != Grade::Unhealthy {
+            self.ends = Ends::ByReports;
+        }
+        self.reason = why(vitals, report, (from, to));
+        let (target, reason, at) = (target.clone(), self.reason.clone(), clock::wall());
+        let change = HealthChange { target, from, to, reason, at };
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(change.clone());
+        Some(change)
+    }
+
+    /// A word that has no end is not given one by another.
+    fn called_down(&mut self, looks_after: Option<Duration>, now: Moment) {
+        self.ends = match (self.ends, looks_after) {
+            (Ends::ByWord, _) | (_, None) => Ends::ByWord,
+            (Ends::ByReports | Ends::At(_), Some(wait)) => Ends::At(now + wait),
+        };
+    }
+
+    /// The monitor is gone: nobody would ever say that the target is back, so calls may find out.
+    pub(super) fn abandon(&mut self, now: Moment) {
+        self.rounds.abandon();
+        if self.vitals.grade() == Grade::Unhealthy {
+            self.ends = Ends::At(now);
+        }
+    }
+
+    /// Whether calls are refused.
+    pub(super) fn refuses(&self, now: Moment) -> bool {
+        let grade = self.vitals.grade();
+        let passes = match self.ends {
+            Ends::At(moment) => moment <= now && !self.rounds.is_monitored,
+            Ends::ByReports | Ends::ByWord => false,
+        };
+        self.policy.refuses(grade) && !(passes && grade == Grade::Unhealthy)
+    }
+
+    /// How long until calls may pass at the earliest, if that is known.
+    pub(super) fn earliest_return(&self, now: Moment) -> Option<Duration> {
+        let Self { vitals, policy, rounds, .. } = self;
+        if rounds.is_monitored {
+            let more = vitals.checks_to_go(policy).saturating_sub(1);
+            let rest = rounds::shortest(policy).saturating_mul(more);
+            return Some(rounds.wait(policy, now).saturating_add(rest));
+        }
+        match self.ends {
+            Ends::At(moment) => Some(moment - now),
+            Ends::ByReports | Ends::ByWord => None,
+        }
+    }
+}
+
+fn why(vitals: &Vitals, report: Report, (from, to): (Grade, Grade)) -> Name {
+    match (report, to, vitals.complaint()) {
+        (Report::Down { reason, .. }, ..) | (Report::Bad(reason), Grade::Unhealthy, _) => reason,
+        (_, _, Some(Complaint::Slow { latency, baseline })) => {
+            Name::from(format!("takes {latency:?}, usual is {baseline:?}"))
+        }
+        (_, _, Some(Complaint::Failing(rate))) => {
+            Name::from(format!("{rate} of the last checks were good"))
+        }
+        (Report::Up, ..) => Name::from("said to be back"),
+        (_, _, None) => Name::from(match from {
+            Grade::Unknown => "the first check was good",
+            Grade::Degraded => "as it used to be",
+            Grade::Healthy | Grade::Unhealthy => "enough good checks in a row",
+        }),
+    }
+}
