@@ -31,10 +31,10 @@
 //! request
 //!   │ Fallback           plan = strategy.plan(&request)
 //!   ▼
+//!   │ Gate<Health>       is the target known to be down?
+//!   ▼
 //!   │ Gate<Circuit>      refusal()? → Err(Open { retry_after }), inner untouched
 //!   │                    admit → Permit (a probe's place in half-open)
-//!   ▼
-//!   │ Gate<Health>       is the target known to be down?
 //!   ▼
 //!   │ tower::timeout …
 //!   ▼
