@@ -68,8 +68,8 @@ impl Control {
         self.switchboard.act(|turn| turn.recover(why));
     }
 
-    /// Removes a backend; calls that it has are not disturbed. Returns whether there was one of that
-    /// name.
+    /// Removes a backend; calls that it has are not disturbed, and idle handles let go of it with their
+    /// next call. Returns whether there was one of that name.
     pub fn remove(&self, name: &str) -> bool {
         // Its service is dropped here, without a lock.
         let removed = self.switchboard.act(|turn| turn.remove(name));

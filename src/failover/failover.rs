@@ -75,8 +75,8 @@ impl<S, R, C> Failover<S, R, C> {
         self.switchboard.add(vec![backend])
     }
 
-    /// Removes a backend; calls that it has are not disturbed. Returns whether there was one of that
-    /// name.
+    /// Removes a backend; calls that it has are not disturbed, and idle handles let go of it with their
+    /// next call. Returns whether there was one of that name.
     pub fn remove(&self, name: &str) -> bool {
         self.control().remove(name)
     }

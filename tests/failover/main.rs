@@ -15,6 +15,7 @@ mod history;
 mod membership;
 mod moves;
 mod nobody;
+mod outages;
 mod panics;
 mod recovery;
 mod service;
