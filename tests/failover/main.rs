@@ -12,6 +12,7 @@ mod charges;
 mod errors;
 mod fleet;
 mod history;
+mod http_origins;
 mod membership;
 mod moves;
 mod nobody;
