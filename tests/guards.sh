@@ -12,9 +12,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 declare -A promises=([circuit_breaker]=$(seq -s ' ' 13) [cached]='4 5 6 7' [http_cached]='4 5 6 8 9'
     [privacy]='9' [health]='1 2 4' [health_gate]='2 4' [redis_probes]='3 4'
-    [failover]='1 2 3 4 5 6')
+    [failover]='1 2 3 4 5 6' [redis_failover]='1')
 declare -A seconds=([circuit_breaker]=20 [cached]=60 [http_cached]=60 [privacy]=180
-    [health]=60 [health_gate]=20 [redis_probes]=60 [failover]=60)
+    [health]=60 [health_gate]=20 [redis_probes]=60 [failover]=60 [redis_failover]=90)
 tree=target/guards/tree
 output=target/guards/output
 export CARGO_TARGET_DIR=$PWD/target/guards/target CARGO_TERM_COLOR=never RUST_BACKTRACE=0
