@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use redis::{Cmd, Value, cmd, from_redis_value};
+use redis::{Cmd, Value, cmd};
 use tokio::{task::JoinSet, time::sleep};
 use tower::ServiceExt;
 use tower_failover::{
@@ -118,12 +118,7 @@ where
     while let Some(ended) = callers.join_next().await {
         ended.unwrap();
     }
-    let mut counter = 0;
-    for site in &fleet.sites {
-        let count: Option<u64> =
-            from_redis_value(site.server.cli(&["GET", "counter"]).await).unwrap();
-        counter += count.unwrap_or(0);
-    }
+    let counter = fleet.counters().await.iter().sum();
     let cut = fleet.first().network.counts().cut;
     fleet.end().await;
     let (done, may_have_run) = (told.done.load(Relaxed), told.may_have_run.load(Relaxed));

@@ -16,11 +16,15 @@ use crate::support::{Proxy, RedisServer, wait_for_async};
 
 pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_millis(300);
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(500);
+/// What a busy machine may add.
+pub(crate) const SLACK: Duration = Duration::from_millis(200);
 /// An upper bound for a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 pub(crate) const RECONNECT: Duration = Duration::from_millis(20);
 /// Keeps every write over a kill; synced once a second, a server may answer before it has written.
-const ON_DISK: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "no"];
+const ON_DISK: [&str; 6] =
+    ["--appendonly", "yes", "--appendfsync", "no", "--requirepass", PASSWORD];
+pub(crate) const PASSWORD: &str = "open-sesame";
 const DELAY: Duration = Duration::from_millis(300);
 const CHECK_EVERY: Duration = Duration::from_millis(100);
 
@@ -89,6 +93,16 @@ where
         .await;
     }
 
+    /// The key `counter` of each.
+    pub(crate) async fn counters(&self) -> Vec<u64> {
+        let mut counters = Vec::new();
+        for site in &self.sites {
+            let counter = site.server.cli(&["GET", "counter"]).await;
+            counters.push(from_redis_value::<Option<u64>>(counter).unwrap().unwrap_or(0));
+        }
+        counters
+    }
+
     /// Ends the failover: its background work ends with its last handle.
     pub(crate) async fn end(self) {
         drop(self.redis);
@@ -119,6 +133,6 @@ where
 fn open(
     network: &Proxy,
 ) -> tower_failover::redis::ConnectionBuilder<tower_failover::redis::Connector> {
-    let url = format!("{}?protocol=resp3", network.url());
+    let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/?protocol=resp3", network.port());
     Connection::open(url.as_str()).unwrap().policy(CONNECTION)
 }

@@ -13,3 +13,4 @@ mod commands;
 mod counted;
 mod fleet;
 mod rows;
+mod together;

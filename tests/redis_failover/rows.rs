@@ -19,16 +19,14 @@ use tower_failover::redis::{Commands, ConnectionPolicy};
 
 use crate::{
     fleet::{
-        ATTEMPT_TIMEOUT, BACK_WITHIN, Fleet, RECONNECT, RESPONSE_TIMEOUT, Redis, SOON, Site, ask,
-        get, get_by_a_write,
+        ATTEMPT_TIMEOUT, BACK_WITHIN, Fleet, RECONNECT, RESPONSE_TIMEOUT, Redis, SLACK, SOON, Site,
+        ask, get, get_by_a_write,
     },
     support::{Accept, Counts, Flow, Port, Scope, wait_for, wait_for_async},
 };
 
 const CALLERS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(1);
-/// What a busy machine may add.
-const SLACK: Duration = Duration::from_millis(200);
 
 struct Answer {
     began: Instant,
