@@ -4,188 +4,58 @@
 //! Two lines per fault: who answered instead and how soon, and when the nearest answered again. A
 //! counter that must not count a call twice is held against what its callers were told.
 #![allow(clippy::disallowed_methods, reason = "an application spawns what it is handed")]
+#![allow(unreachable_pub, reason = "its parts are modules")]
 
+#[path = "regions/load.rs"]
+mod load;
+#[path = "regions/region.rs"]
+mod region;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use redis::{Cmd, cmd, from_redis_value};
-use support::{Direction, Flow, Proxy, RedisServer, Scope};
-use tokio::{
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    task::JoinSet,
-    time::{Instant, sleep, timeout_at},
-};
-use tower::ServiceExt;
+use load::{Answer, Counters, Readers, Told};
+use region::{Fault, ROUND_TRIP, Region};
+use tokio::time::Instant;
 use tower_failover::{
     Backoff, BoxError, Ratio,
-    event::Switch,
-    failover::{Backend, Control, Failover, MayHaveRun, Policy, Recovery},
-    health::Health,
-    redis::{Commands, Connection, ConnectionPolicy, RedisService, Unavailable, probe::Ping},
+    event::{Name, Switch},
+    failover::{Control, Failover, Policy, Recovery},
+    redis::{Commands, Connection, RedisService, Unavailable},
 };
 
 const NEAREST: &str = "eu";
 const REGIONS: [&str; 3] = [NEAREST, "us", "ap"];
-const ROUND_TRIP: Duration = Duration::from_millis(5);
-const TIMES_SLOWER: u32 = 5;
 
-/// Keeps every write over a kill; synced once a second, a server may answer before it has written.
-const ON_DISK: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "no"];
-const READERS: usize = 8;
-const COUNTERS: usize = 2;
-const PAUSE: Duration = Duration::from_millis(2);
-const AROUND: Duration = Duration::from_secs(2);
-/// Until the health knows how fast the servers usually are.
-const WARM_UP: Duration = Duration::from_secs(5);
-
-/// The one setting that is not the default, which would wait for minutes from the third fault on.
+/// The one setting that is not the default, which would wait for longer after each fault.
 const DELAY: Duration = Duration::from_secs(2);
 const RECOVERY: Recovery = Recovery::new().delay(Backoff::fixed(DELAY).jitter(Ratio::percent(20)));
 /// As they are by default.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// Until the health knows how fast the servers usually are.
+const WARM_UP: Duration = Duration::from_secs(5);
+const AROUND: Duration = Duration::from_secs(2);
 /// What a busy machine may add.
 const SLACK: Duration = Duration::from_millis(250);
 
 type Redis = Failover<RedisService<Connection>, Commands, Unavailable>;
 
-/// A server, and the network in front of it.
-struct Region {
-    server: RedisServer,
-    network: Proxy,
-    health: Health,
-}
-
-impl Region {
-    async fn start(
-        name: &'static str,
-    ) -> Result<(Self, Backend<RedisService<Connection>>), BoxError> {
-        let server = RedisServer::start_with(&ON_DISK).await;
-        server.cli(&["SET", "region", name]).await;
-        let network = Proxy::start(server.port());
-        network.set(Direction::ToClient, Flow::Delay(ROUND_TRIP), Scope::All);
-
-        let url = format!("{}?protocol=resp3", network.url());
-        let ping = Ping::new(RedisService::new(Connection::open(url.as_str())?.spawn()));
-        let (health, monitor) = Health::builder(name).probe(ping).monitor();
-        tokio::spawn(monitor);
-        let connection = Connection::open(url.as_str())?.observe(health.signals()).spawn();
-        connection.wait_until_connected().await?;
-        let backend = Backend::new(name, RedisService::new(connection)).health(health.clone());
-        Ok((Self { server, network, health }, backend))
-    }
-
-    async fn counter(&self) -> Result<u64, BoxError> {
-        let count: Option<u64> = from_redis_value(self.server.cli(&["GET", "counter"]).await)?;
-        Ok(count.unwrap_or(0))
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Fault {
-    Killed,
-    Paused,
-    Slowed,
-}
-
-impl Fault {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Killed => "killed",
-            Self::Paused => "paused",
-            Self::Slowed => "slowed",
-        }
-    }
-
-    fn strike(self, region: &mut Region) {
-        match self {
-            Self::Killed => region.server.kill(),
-            Self::Paused => region.server.pause(),
-            Self::Slowed => {
-                let usual = region.health.snapshot().baseline.unwrap_or(ROUND_TRIP);
-                let slower = Flow::Delay(ROUND_TRIP + usual * (TIMES_SLOWER - 1));
-                region.network.set(Direction::ToClient, slower, Scope::All);
-            }
-        }
-    }
-
-    async fn heal(self, region: &mut Region) {
-        match self {
-            Self::Killed => region.server.restart().await,
-            Self::Paused => region.server.resume(),
-            Self::Slowed => {
-                region.network.set(Direction::ToClient, Flow::Delay(ROUND_TRIP), Scope::All);
-            }
-        }
-    }
-
-    /// Until another region answers.
-    const fn routed_around_within(self) -> Duration {
-        match self {
-            Self::Killed | Self::Paused => ATTEMPT_TIMEOUT,
-            Self::Slowed => Duration::from_secs(10),
-        }
-    }
-
-    /// A call that needs a timeout is not slower than one; one that is refused needs none.
-    const fn slowest_call(self) -> Duration {
-        match self {
-            Self::Killed | Self::Slowed => ConnectionPolicy::RESPONSE_TIMEOUT,
-            Self::Paused => ATTEMPT_TIMEOUT,
-        }
-    }
-}
-
-/// What a reader was answered, and when.
-struct Answer {
-    began: Instant,
-    ended: Instant,
-    by: Result<String, BoxError>,
-}
-
-/// What the counting callers were told.
+/// What did not come out as it should.
 #[derive(Default)]
-struct Told {
-    done: u64,
-    may_have_run: u64,
-    not_run: u64,
-}
+struct Missed(Vec<String>);
 
-/// Looks at every answer that a reader gets.
-struct Watch {
-    answers: UnboundedReceiver<Answer>,
-    read: usize,
-    failed: usize,
-    slowest: Duration,
-}
-
-impl Watch {
-    /// The first answer like this, unless there is none in time.
-    async fn until(&mut self, deadline: Instant, is: impl Fn(&Answer) -> bool) -> Option<Answer> {
-        while let Ok(Some(answer)) = timeout_at(deadline, self.answers.recv()).await {
-            self.read += 1;
-            self.slowest = self.slowest.max(answer.ended - answer.began);
-            if let Err(error) = &answer.by {
-                self.failed += 1;
-                eprintln!("a reader failed: {error}");
-            }
-            if is(&answer) {
-                return Some(answer);
-            }
+impl Missed {
+    fn unless(&mut self, holds: bool, what: &str) {
+        if !holds {
+            self.0.push(what.to_owned());
         }
-        None
     }
 
-    async fn settle(&mut self, time: Duration) {
-        self.until(Instant::now() + time, |_| false).await;
+    fn bound(&mut self, what: &str, took: Duration, limit: Duration) {
+        self.unless(took <= limit + SLACK, &format!("{what} {took:?}, more than {limit:?}"));
     }
 }
 
@@ -201,156 +71,113 @@ async fn main() -> Result<(), BoxError> {
         regions.push(region);
         builder = builder.backend(backend.tier(tier));
     }
-    let (failover, upkeep) = builder.build();
+    let (redis, upkeep) = builder.build();
     tokio::spawn(upkeep);
     println!(
-        "round_trip={ROUND_TRIP:?} attempt_timeout={:?} checked_every={:?} recovery_delay={DELAY:?}",
-        ATTEMPT_TIMEOUT, CHECK_EVERY,
+        "round_trip={ROUND_TRIP:?} attempt_timeout={ATTEMPT_TIMEOUT:?} \
+         checked_every={CHECK_EVERY:?} recovery_delay={DELAY:?}"
     );
 
-    let stop = Arc::new(AtomicBool::new(false));
-    let (sender, answers) = unbounded_channel();
-    let (mut readers, mut counters) = (JoinSet::new(), JoinSet::new());
-    for _ in 0..READERS {
-        readers.spawn(read_for_ever(failover.clone(), sender.clone()));
-    }
-    for _ in 0..COUNTERS {
-        counters.spawn(count_until(stop.clone(), failover.clone()));
-    }
-    let mut watch = Watch { answers, read: 0, failed: 0, slowest: Duration::ZERO };
-    let mut missed = Vec::new();
-    watch.settle(WARM_UP).await;
-    for fault in [Fault::Killed, Fault::Paused, Fault::Slowed] {
-        missed.extend(endure(fault, &mut regions[0], &failover.control(), &mut watch).await);
+    let (mut readers, counters) = (Readers::start(&redis), Counters::start(&redis));
+    let mut missed = Missed::default();
+    readers.settle(WARM_UP).await;
+    for fault in Fault::ALL {
+        endure(fault, &mut regions[0], &redis.control(), &mut readers, &mut missed).await;
     }
 
-    readers.shutdown().await;
-    stop.store(true, Ordering::Relaxed);
-    let mut told = Told::default();
-    for Told { done, may_have_run, not_run } in counters.join_all().await {
-        told.done += done;
-        told.may_have_run += may_have_run;
-        told.not_run += not_run;
-    }
+    let Told { done, may_have_run, not_run } = counters.stop().await;
+    let Readers { read, failed, .. } = readers;
     let mut counter = 0;
     for region in &regions {
         counter += region.counter().await?;
     }
-    let Told { done, may_have_run, not_run } = told;
     println!(
-        "reads={} failed={} counter={counter} counted={done} may_have_run={may_have_run} \
-         not_run={not_run}",
-        watch.read, watch.failed,
+        "reads={read} failed={failed} counter={counter} counted={done} \
+         may_have_run={may_have_run} not_run={not_run}"
     );
-    if !(done..=done + may_have_run).contains(&counter) {
-        missed.push(format!(
-            "the counter is {counter} after {done} to {} calls",
-            done + may_have_run
-        ));
-    }
-    if watch.failed > 0 {
-        missed.push(format!("{} readers failed", watch.failed));
-    }
-    if missed.is_empty() { Ok(()) } else { Err(missed.join("; ").into()) }
+    missed.unless(failed == 0, "readers failed");
+    missed.unless(may_have_run > 0, "no call was in doubt, so that nothing was shown");
+    missed.unless(counter <= done + may_have_run, "the counter counted calls twice");
+    missed.unless(counter >= done, "the counter lost calls");
+    if missed.0.is_empty() { Ok(()) } else { Err(missed.0.join("; ").into()) }
 }
 
-/// Lets the fault strike the region and heals it, and says what missed its number.
+/// Lets the fault strike the region, and heals it.
 async fn endure(
     fault: Fault,
     region: &mut Region,
     control: &Control,
-    watch: &mut Watch,
-) -> Vec<String> {
+    readers: &mut Readers,
+    missed: &mut Missed,
+) {
     let name = fault.name();
-    let mut missed = Vec::new();
-    let mut bound = |what: &str, took: Duration, limit: Duration| {
-        if took > limit + SLACK {
-            missed.push(format!("{name}: {what} {took:?}, longer than {limit:?}"));
-        }
-    };
-    let failed = watch.failed;
-    watch.slowest = Duration::ZERO;
+    let failed = readers.failed;
+    readers.slowest = Duration::ZERO;
 
     let struck_at = Instant::now();
     fault.strike(region);
     let deadline = struck_at + 2 * fault.routed_around_within();
-    let by_another = |it: &Answer| it.by.as_ref().is_ok_and(|by| by != NEAREST);
-    let Some(first) = watch.until(deadline, by_another).await else {
-        return vec![format!("{name}: no other region answered")];
+    let Some(first) = readers.until(deadline, is_by_another).await else {
+        return missed.unless(false, &format!("{name}: no other region answered"));
     };
-    watch.settle(AROUND).await;
     let switched_after = first.ended - struck_at;
+    let switch = last(control, |switch| is_nearest(switch.from()));
+    // Under way before the switch, and yet answered by the other region.
+    let is_moved = |answer: &Answer| {
+        is_by_another(answer) && switch.as_ref().is_some_and(|it| answer.began_at < it.at())
+    };
+    let moved = usize::from(is_moved(&first)) + readers.count(AROUND, is_moved).await;
     println!(
-        "fault={name} served_by={} switched_after_ms={} trigger={} failed={} slowest_ms={}",
-        first.by.unwrap_or_default(),
+        "fault={name} served_by={} switched_after_ms={} trigger={} failed={} moved={moved} \
+         slowest_ms={}",
+        first.region(),
         ms(switched_after),
-        last(control, |it| it.from().is_some_and(|from| from.as_str() == NEAREST))
-            .map_or("none", |switch| switch.trigger().as_str()),
-        watch.failed - failed,
-        ms(watch.slowest),
+        trigger(switch.as_ref()),
+        readers.failed - failed,
+        ms(readers.slowest),
     );
-    bound("another region answered after", switched_after, fault.routed_around_within());
-    bound("a call took", watch.slowest, fault.slowest_call());
+    let what = format!("{name}: another region answered after");
+    missed.bound(&what, switched_after, fault.routed_around_within());
+    missed.bound(&format!("{name}: a call took"), readers.slowest, fault.slowest_call());
+    missed.unless(moved > 0 || !fault.interrupts(), "no call was routed around it while under way");
 
     fault.heal(region).await;
     let healed_at = Instant::now();
-    let seen_within = region.health.policy().recovers_within() + AROUND;
-    let back_within = seen_within + DELAY + CHECK_EVERY;
-    let by_nearest =
-        |it: &Answer| it.began >= healed_at && it.by.as_ref().is_ok_and(|by| by == NEAREST);
-    let Some(back) = watch.until(healed_at + 2 * back_within, by_nearest).await else {
-        missed.push(format!("{name}: {NEAREST} did not answer again"));
-        return missed;
+    let back_within = region.health.policy().recovers_within() + AROUND + DELAY + CHECK_EVERY;
+    let is_back = |it: &Answer| it.began >= healed_at && it.is_by(|region| region == NEAREST);
+    let Some(back) = readers.until(healed_at + 2 * back_within, is_back).await else {
+        return missed.unless(false, &format!("{name}: {NEAREST} did not answer again"));
     };
-    let switch = last(control, |it| it.to().is_some_and(|to| to.as_str() == NEAREST));
+    let switch = last(control, |switch| is_nearest(switch.to()));
     let waited = switch.as_ref().map_or(Duration::ZERO, Switch::switched_after);
     println!(
         "back_on={NEAREST} after_ms={} first_good_check_to_switch_ms={} trigger={}",
         ms(back.ended - healed_at),
         ms(waited),
-        switch.map_or("none", |switch| switch.trigger().as_str()),
+        trigger(switch.as_ref()),
     );
-    bound("back after", back.ended - healed_at, back_within);
-    bound("back, since the first good check, after", waited, DELAY + CHECK_EVERY);
-    watch.settle(AROUND).await;
-    missed
+    missed.bound(&format!("{name}: back after"), back.ended - healed_at, back_within);
+    let what = format!("{name}: back, from the first good check on, after");
+    missed.bound(&what, waited, DELAY + CHECK_EVERY);
+    readers.settle(AROUND).await;
+}
+
+fn is_by_another(answer: &Answer) -> bool {
+    answer.is_by(|region| region != NEAREST)
+}
+
+fn is_nearest(region: Option<&Name>) -> bool {
+    region.is_some_and(|region| region.as_str() == NEAREST)
 }
 
 fn last(control: &Control, is: impl Fn(&Switch) -> bool) -> Option<Switch> {
     control.history().into_iter().rev().find(is)
 }
 
+fn trigger(switch: Option<&Switch>) -> &'static str {
+    switch.map_or("none", |switch| switch.trigger().as_str())
+}
+
 fn ms(time: Duration) -> String {
     format!("{:.1}", time.as_secs_f64() * 1e3)
-}
-
-async fn read_for_ever(redis: Redis, answers: UnboundedSender<Answer>) {
-    loop {
-        let began = Instant::now();
-        let by = read(redis.clone()).await;
-        if answers.send(Answer { began, ended: Instant::now(), by }).is_err() {
-            return;
-        }
-        sleep(PAUSE).await;
-    }
-}
-
-async fn read(redis: Redis) -> Result<String, BoxError> {
-    let get: &mut Cmd = &mut cmd("GET");
-    Ok(from_redis_value(redis.oneshot(get.arg("region").clone()).await?)?)
-}
-
-async fn count_until(stop: Arc<AtomicBool>, redis: Redis) -> Told {
-    let mut told = Told::default();
-    while !stop.load(Ordering::Relaxed) {
-        match redis.clone().oneshot(cmd("INCR").arg("counter").clone()).await {
-            Ok(_) => told.done += 1,
-            Err(error) if error.is::<MayHaveRun>() => told.may_have_run += 1,
-            Err(_) => {
-                told.not_run += 1;
-                sleep(PAUSE).await;
-            }
-        }
-    }
-    told
 }
