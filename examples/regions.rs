@@ -143,7 +143,7 @@ async fn endure(
 
     fault.heal(region).await;
     let healed_at = Instant::now();
-    let back_within = region.health.policy().recovers_within() + AROUND + DELAY + CHECK_EVERY;
+    let back_within = fault.seen_to_be_over_within(region) + DELAY + CHECK_EVERY;
     let is_back = |it: &Answer| it.began >= healed_at && it.is_by(|region| region == NEAREST);
     let Some(back) = readers.until(healed_at + 2 * back_within, is_back).await else {
         return missed.unless(false, &format!("{name}: {NEAREST} did not answer again"));

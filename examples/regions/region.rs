@@ -110,6 +110,15 @@ impl Fault {
         }
     }
 
+    /// Until its health says that it is well: an average comes down slowly.
+    pub fn seen_to_be_over_within(self, region: &Region) -> Duration {
+        let policy = region.health.policy();
+        match self {
+            Self::Killed | Self::Paused => policy.recovers_within(),
+            Self::Slowed => 2 * policy.recovers_within(),
+        }
+    }
+
     /// A call that runs into a timeout takes no longer than it; no other needs one.
     pub const fn slowest_call(self) -> Duration {
         match self {

@@ -126,7 +126,8 @@ impl Row {
             let healed_at = Instant::now();
             let back = callers.first_by("first", |answer| answer.began >= healed_at).await;
             let after = back.ended - healed_at;
-            assert!(after <= self.back_within + SLACK, "back after {after:?}");
+            // On a busy machine a check may fail, which begins the wait anew.
+            assert!(after <= self.back_within + BACK_WITHIN + SLACK, "back after {after:?}");
         }
         callers.end().await;
         let counts = fleet.first().network.counts();
