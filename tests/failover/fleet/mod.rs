@@ -43,6 +43,7 @@ fn a_fleet_in_a_storm_keeps_its_budget_its_health_and_its_calm() {
         "hanging",
         "slow",
         "unready",
+        "lying",
         "flapping",
         "tier",
         "storm",

@@ -8,7 +8,7 @@ use tokio::{
 };
 use tower::{Service, ServiceExt};
 use tower_failover::{
-    Backoff, Circuit, Ratio,
+    Backoff, BoxError, Circuit, Outcome, Ratio,
     event::{Grade, HealthChange},
     failover::{Backend, By, Failover, Policy, Recovery},
     health::{self, Health},
@@ -20,7 +20,7 @@ use super::{
     watch::{Limits, Watch, repeat},
     weather::{calm, storm},
 };
-use crate::support::Site;
+use crate::support::{BAD, Site};
 
 const NAMES: [&str; 12] = [
     "near-1", "near-2", "near-3", "near-4", "far-1", "far-2", "far-3", "far-4", "last-1", "last-2",
@@ -106,7 +106,8 @@ impl Run {
             most_switches: most_switches(),
         };
         let watch = Watch::new(healths.to_vec(), limits);
-        let mut builder = Failover::builder("fleet").policy(self.policy).repeat(By(repeat));
+        let mut builder =
+            Failover::builder("fleet").policy(self.policy).repeat(By(repeat)).classify(judge);
         for (number, site) in sites.iter().enumerate() {
             let ship = Ship { number, service: site.service(), watch: watch.clone() };
             builder = builder.backend(self.backend(ship, healths[number].clone(), &mut random));
@@ -141,6 +142,10 @@ impl Run {
     }
 }
 
+fn judge(answer: &Result<&str, BoxError>) -> Outcome {
+    if matches!(answer, Ok(answer) if *answer != BAD) { Outcome::Success } else { Outcome::Failure }
+}
+
 /// Calls, again and again, until the time is over.
 async fn caller<S>(mut failover: S, watch: Watch, mut random: Rng)
 where
@@ -153,7 +158,7 @@ where
         let call = ready.call(random.u64(..));
         // A call that never ends is found out, too.
         let answer = timeout(10 * POLICY.budget(), call).await;
-        watch.answered(matches!(answer, Ok(Ok(_))), began.elapsed());
+        watch.answered(matches!(answer, Ok(Ok(answer)) if answer != BAD), began.elapsed());
         sleep(Duration::from_millis(random.u64(5..60))).await;
     }
 }

@@ -34,12 +34,14 @@ pub(super) async fn storm(sites: Vec<Site>, calm: Duration, watch: Watch, mut ra
 
 /// One fault of one site, from its beginning to its end.
 async fn befall(site: Site, watch: Watch, mut random: Rng) {
-    let (name, fault) = match random.u32(0..10) {
+    let (name, fault) = match random.u32(0..12) {
         0 => ("refused", Fault::Refused),
         1 => ("dropped", Fault::Dropped),
         2 => ("hanging", Fault::Hangs),
         3 => ("slow", Fault::Slow(millis(&mut random, 100..500))),
         4 => ("unready", random.choice([Fault::Unready, Fault::NeverReady]).unwrap()),
+        // Its checks are good all the while.
+        5 => ("lying", Fault::Bad),
         _ => ("flapping", random.choice([Fault::Refused, Fault::Hangs]).unwrap()),
     };
     watch.count(name);
