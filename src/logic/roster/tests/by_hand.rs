@@ -64,6 +64,22 @@ fn who_is_preferred_by_hand_is_left_when_it_fails_and_comes_back() {
 }
 
 #[test]
+fn when_nobody_serves_who_is_preferred_by_hand_does_so_first() {
+    let mut world = World::new(&[(0, 1), (1, 1)]);
+    fail_over(&mut world, B, None).expect("is healthy");
+    world.leave(B, Trigger::Timeout);
+    world.roster.good(B, world.now, &world.rules, 0.0);
+    world.look(A).grade = Grade::Unhealthy;
+    world.settle();
+    assert_eq!(world.active(), Some(B));
+    for id in [A, B] {
+        world.grade(id, Grade::Unhealthy);
+    }
+    (world.look(A).grade, world.look(B).grade) = (Grade::Healthy, Grade::Healthy);
+    assert_eq!(step(world.settle()), change(None, Some(B), Trigger::Recovery));
+}
+
+#[test]
 fn a_preference_ends_at_its_time() {
     let mut world = World::new(&[(0, 1), (1, 1)]);
     let end = world.now + 60 * SECOND;

@@ -78,6 +78,18 @@ fn who_was_left_as_degraded_is_the_last_resort() {
 }
 
 #[test]
+fn who_is_out_has_left_unless_it_is_a_last_resort() {
+    let mut world = World::new(&[(0, 1), (0, 1), (1, 1)]);
+    world.grade(A, Grade::Degraded);
+    world.leave(B, Trigger::Timeout);
+    assert_eq!([A, B, C].map(|id| world.roster.has_left(id)), [false, true, false]);
+    world.grade(A, Grade::Unhealthy);
+    assert!(world.roster.has_left(A));
+    world.roster.remove(B);
+    assert!(!world.roster.has_left(B), "calls that a removed one has are not disturbed");
+}
+
+#[test]
 fn a_last_resort_is_left_when_a_good_one_is_back() {
     let mut world = World::new(&[(0, 1), (1, 1)]);
     world.grade(A, Grade::Degraded);

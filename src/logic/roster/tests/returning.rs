@@ -142,9 +142,9 @@ fn a_member_of_a_worse_tier_comes_back_as_a_spare() {
 
 #[test]
 fn who_was_passed_over_for_its_score_does_not_come_back_later() {
-    let mut world = World::new(&[(0, 1), (0, 1), (0, 9)]);
+    let mut world = World::new(&[(0, 1), (0, 2), (0, 9)]);
     assert_eq!(world.active(), Some(C));
-    (world.look(A).score, world.look(B).score) = (2.0, 1.0);
+    world.look(A).score = 2.0;
     world.leave(C, Trigger::Timeout);
     assert_eq!(world.active(), Some(A));
     for _ in 0..100 {
@@ -152,6 +152,16 @@ fn who_was_passed_over_for_its_score_does_not_come_back_later() {
         world.look(B).score = 10.0;
         assert_eq!(world.settle(), None);
     }
+}
+
+#[test]
+fn who_came_back_as_a_spare_and_was_passed_over_does_not_take_over_later() {
+    let mut world = World::new(&[(0, 1), (0, 2), (0, 9)]);
+    world.leave(B, Trigger::Timeout);
+    world.until_up(B);
+    world.look(A).score = 2.0;
+    world.leave(C, Trigger::Timeout);
+    assert_eq!((world.active(), world.settle()), (Some(A), None));
 }
 
 #[test]
