@@ -66,25 +66,30 @@ impl<'a> Turn<'a> {
     }
 
     fn reason(&mut self, from: Option<MemberId>, trigger: Trigger) -> Name {
-        let why = |from| self.why(from).unwrap_or_else(|| Name::from(trigger.as_str()));
+        let word = || Name::from(trigger.as_str());
         match trigger {
             Trigger::Start => "it is the best of all".into(),
             Trigger::Recovery => "it is back".into(),
             Trigger::Membership => "the backends are others now".into(),
             Trigger::Degradation => "it is slower or less sure than it used to be".into(),
             Trigger::Manual => self.board.said.take().unwrap_or_else(|| "by hand".into()),
-            Trigger::Health
-            | Trigger::Circuit
-            | Trigger::Connection
-            | Trigger::Timeout
-            | Trigger::Cascade => from.map_or_else(|| trigger.as_str().into(), why),
+            Trigger::Connection | Trigger::Timeout => {
+                from.and_then(|from| self.last_error(from)).unwrap_or_else(word)
+            }
+            Trigger::Health | Trigger::Circuit | Trigger::Cascade => {
+                from.and_then(|from| self.why(from)).unwrap_or_else(word)
+            }
         }
     }
 
     /// What is wrong with a backend.
     fn why(&self, id: MemberId) -> Option<Name> {
-        let member = self.board.members.get(id)?;
-        member.target.refusal().or_else(|| member.why.clone())
+        let refusal = self.board.members.target(id)?.refusal();
+        refusal.or_else(|| self.last_error(id))
+    }
+
+    fn last_error(&self, id: MemberId) -> Option<Name> {
+        self.board.members.get(id)?.why.clone()
     }
 
     pub(super) fn active(&self) -> Option<Arc<Target>> {

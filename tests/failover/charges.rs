@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tower::ServiceExt;
 use tower_failover::{
-    Backoff, Circuit, circuit_breaker,
+    Backoff, Circuit,
+    circuit_breaker::{self, State},
     failover::{BackendState, Failover, Policy, Recovery, Repeat},
 };
 
@@ -77,7 +78,7 @@ async fn failover_promise_2_a_failure_of_an_earlier_time_does_not_make_it_leave_
 #[tokio::test(start_paused = true)]
 async fn failover_promise_2_every_attempt_settles_the_circuit_of_its_own_backend() {
     let sites = ["a", "b", "c"].map(Site::new);
-    let policy = circuit_breaker::Policy::consecutive(100);
+    let policy = circuit_breaker::Policy::consecutive(1);
     let circuits = ["a", "b", "c"].map(|name| Circuit::builder(name).policy(policy).build());
     let mut builder = Failover::builder("sessions").repeat(Repeat::Always);
     for (site, circuit) in sites.iter().zip(&circuits) {
@@ -87,8 +88,11 @@ async fn failover_promise_2_every_attempt_settles_the_circuit_of_its_own_backend
     sites[0].set(Fault::Dropped);
     sites[1].set(Fault::Hangs);
     assert_eq!(call(&mut failover).await.unwrap(), "c");
-    let failures = circuits.each_ref().map(|it| it.snapshot().consecutive_failures);
-    assert_eq!(failures, [1, 1, 0]);
+    let states = circuits.each_ref().map(Circuit::state);
+    assert_eq!(states, [State::Open, State::Open, State::Closed]);
+    let reasons: Vec<_> =
+        failover.control().history().iter().map(|it| it.reason().to_owned()).collect();
+    assert_eq!(reasons[1], "connection reset", "what went wrong, not what came of it");
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ mod errors;
 mod fleet;
 mod history;
 mod http_origins;
+mod idle;
 mod membership;
 mod moves;
 mod nobody;
