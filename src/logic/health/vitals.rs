@@ -236,5 +236,5 @@ impl Vitals {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(tower_failover_loom)))]
 mod tests;
