@@ -48,7 +48,7 @@ pub(super) struct Run {
     pub(super) policy: Policy,
     /// The failover knows the health of its backends.
     pub(super) tells_health: bool,
-    /// The longest time between two faults.
+    /// The longest time between two faults: short for even seeds.
     pub(super) calm: Duration,
 }
 
@@ -75,7 +75,7 @@ fn most_trials() -> usize {
 
 impl Run {
     pub(super) fn new(seed: u64) -> Self {
-        let calm = Duration::from_millis(Rng::with_seed(seed).u64(500..5_000));
+        let calm = Duration::from_secs(if seed % 2 == 0 { 1 } else { 4 });
         Self { seed, policy: POLICY, tells_health: true, calm }
     }
 
