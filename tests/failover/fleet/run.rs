@@ -75,7 +75,7 @@ fn most_trials() -> usize {
 
 impl Run {
     pub(super) fn new(seed: u64) -> Self {
-        let calm = Duration::from_secs(if seed % 2 == 0 { 1 } else { 4 });
+        let calm = Duration::from_secs(if seed.is_multiple_of(2) { 1 } else { 4 });
         Self { seed, policy: POLICY, tells_health: true, calm }
     }
 
