@@ -74,11 +74,15 @@ fn it_takes_fall_bad_checks_in_a_row_and_rise_good_ones() {
     assert_eq!(patient.good(ms(1)), None);
     assert_eq!((patient.bad(), patient.bad()), (None, None));
     assert_eq!(patient.vitals.failures_in_a_row(), 2);
+    assert_eq!(patient.vitals.checks_to_go(&patient.policy), 0);
     assert_eq!(patient.bad(), Some((Healthy, Unhealthy)));
     assert_eq!(patient.vitals.since(), patient.now);
     assert_eq!(patient.bad(), None);
+    assert_eq!(patient.vitals.checks_to_go(&patient.policy), 2);
     assert_eq!(patient.good(ms(1)), None);
     assert_eq!(patient.vitals.checks_to_go(&patient.policy), 1);
+    let fewer = patient.policy.rise(1);
+    assert_eq!(patient.vitals.checks_to_go(&fewer), 1, "it takes a check to find out");
     assert_eq!(patient.bad(), None);
     assert_eq!(patient.good(ms(1)), None);
     assert_eq!(patient.good(ms(1)), Some((Unhealthy, Healthy)));
@@ -137,6 +141,21 @@ fn less_than_the_margin_above_the_baseline_is_not_slow() {
         assert_eq!(patient.good(Duration::from_micros(1_000)), None);
     }
     patient.checks_until(Duration::from_micros(1_300), Degraded);
+}
+
+#[test]
+fn what_is_exactly_at_a_limit_is_fine() {
+    let mut patient = Patient::used_to(ms(10));
+    let policy = patient.policy.slow_factor(1.25).slow_margin(Duration::ZERO);
+    patient.policy = policy.baseline_half_life(Duration::MAX);
+    let mut good_after_an_hour = |latency| {
+        patient.now = patient.now + 3_600 * SECOND;
+        patient.good(latency)
+    };
+    assert_eq!(good_after_an_hour(Duration::from_micros(12_500)), None);
+    assert_eq!(good_after_an_hour(ms(20)), Some((Healthy, Degraded)));
+    assert_eq!(good_after_an_hour(Duration::from_micros(10_001)), None);
+    assert_eq!(good_after_an_hour(ms(10)), Some((Degraded, Healthy)));
 }
 
 #[test]
