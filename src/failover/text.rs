@@ -53,13 +53,15 @@ impl fmt::Write for Reader {
 }
 
 /// Leaves out of each address what stands before an `@`, and an address that is cut off.
+///
+/// A password may hold whatever could end an address, except for a space: up to that everything is
+/// taken for the address, rather too much than too little.
 fn without_credentials(text: &str, is_cut: bool) -> String {
-    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>');
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let (scheme, after) = rest.split_at(at + 3);
-        let end = after.find(is_end).unwrap_or(after.len());
+        let end = after.find(char::is_whitespace).unwrap_or(after.len());
         let (address, next) = after.split_at(end);
         kept.push_str(scheme);
         match address.rfind('@') {
@@ -92,6 +94,9 @@ mod tests {
         for (text, kept) in [
             ("cannot reach redis://:secret@eu:6379/0", "cannot reach redis://eu:6379/0"),
             ("\"http://a:b@c\" and https://d:e/f@g", "\"http://c\" and https://g"),
+            ("at redis://:it's-secret@eu:6379, twice", "at redis://eu:6379, twice"),
+            ("<redis://:a\"b'c`d<e>f@g@eu> is away", "<redis://eu> is away"),
+            ("redis://:'://secret@eu", "redis://eu"),
             ("http://eu/path and mail@example", "http://eu/path and mail@example"),
             ("no address", "no address"),
             ("", ""),

@@ -183,3 +183,32 @@ async fn the_reasons_hold_no_password_and_are_short() {
     assert!(last.starts_with("cannot reach redis://eu:6379/0: no no") && last.len() <= 256);
     assert_eq!(history.last().unwrap().reason(), last);
 }
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_4_no_password_is_told_whatever_is_in_it() {
+    let mut told = 0;
+    for password in
+        ["secret", "it's-secret", "my\"secret", "a`secret", "<secret>", "a@secret", "a/secret"]
+    {
+        let fails = move |_: u64| async move {
+            let text = format!("cannot reach \"redis://us\"er:{password}@eu:6379\"");
+            Err::<(), BoxError>(text.into())
+        };
+        let (mut failover, _upkeep) = Failover::builder("sessions")
+            .backend(Backend::new("eu", service_fn(fails)))
+            .repeat(Repeat::Always)
+            .build();
+        let error = failover.ready().await.unwrap().call(1).await.unwrap_err();
+        let history = failover.control().history();
+        for text in [
+            error.to_string(),
+            format!("{error:?}"),
+            format!("{:?}", failover.status()),
+            format!("{history:?}"),
+        ] {
+            assert!(!text.contains("secret"), "{text}");
+            told += usize::from(text.contains("redis://eu:6379"));
+        }
+    }
+    assert!(told >= 7 * 3, "{told}");
+}
