@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 
+use super::word::Switches;
 use crate::{event::Switch, logic::Moment};
 
 /// The last switches, oldest first.
@@ -8,6 +9,8 @@ pub(super) struct Records {
     switches: VecDeque<Switch>,
     /// When the last of them was, as long as the new backend has neither answered nor been left.
     unconfirmed_since: Option<Moment>,
+    /// How many there were.
+    count: Switches,
 }
 
 /// So many are kept.
@@ -22,11 +25,18 @@ impl Records {
             self.switches.pop_front();
         }
         self.switches.push_back(switch);
+        self.count = self.count.next();
     }
 
-    /// The backend that serves now has answered a call.
-    pub(super) fn confirm(&mut self, now: Moment) {
-        self.end(true, Some(now));
+    /// The backend that serves now has answered a call that began after so many switches.
+    pub(super) fn confirm(&mut self, after: Switches, now: Moment) {
+        if after == self.count {
+            self.end(true, Some(now));
+        }
+    }
+
+    pub(super) const fn count(&self) -> Switches {
+        self.count
     }
 
     fn end(&mut self, success: bool, now: Option<Moment>) {

@@ -7,8 +7,12 @@ use std::{
 };
 
 use super::{
-    Choice, NoBackend, Policy, Target, bell::Bell, members::Members, records::Records, turn::Turn,
-    word::Word,
+    Choice, NoBackend, Policy, Target,
+    bell::Bell,
+    members::Members,
+    records::Records,
+    turn::Turn,
+    word::{Switches, Word},
 };
 use crate::{
     clock,
@@ -128,10 +132,10 @@ impl Switchboard {
         self.act(|turn| turn.note(target.id, why));
     }
 
-    /// This backend answered a call.
+    /// This backend answered a call that began after so many switches.
     #[cold]
-    pub(super) fn confirm(&self, id: MemberId) {
-        self.act(|turn| turn.confirm(id));
+    pub(super) fn confirm(&self, id: MemberId, after: Switches) {
+        self.act(|turn| turn.confirm(id, after));
     }
 
     /// A check of this backend, or a call that tried it, has ended.

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Choice, Mode, Target, switchboard::Switchboard, text};
+use super::{Choice, Mode, Target, switchboard::Switchboard, text, word::Switches};
 use crate::{
     BoxError, Outcome,
     circuit_breaker::Permit,
@@ -22,6 +22,8 @@ struct Leg {
     permit: Option<Permit>,
     /// `NEVER` until somebody wants to know.
     began: Moment,
+    /// How many switches there were when it began.
+    switches: Switches,
     /// The backend is out, and this finds out whether it is back.
     is_trial: bool,
     /// Code of the service runs, or has unwound.
@@ -41,15 +43,29 @@ impl Trip {
         permit: Option<Permit>,
         began: Moment,
     ) -> Self {
-        let leg = Leg { target, permit, began, is_trial: false, is_running: false };
+        let switches = switchboard.word.switches();
+        let leg = Leg {
+            target,
+            permit,
+            began,
+            switches,
+            is_trial: false,
+            is_running: false,
+        };
         Self { switchboard, leg: Some(leg) }
     }
 
     /// Sets out for this backend.
     pub(super) fn set_out(&mut self, choice: Choice) {
         let Choice { target, is_trial } = choice;
-        self.leg =
-            Some(Leg { target, permit: None, began: clock::now(), is_trial, is_running: false });
+        self.leg = Some(Leg {
+            target,
+            permit: None,
+            began: clock::now(),
+            switches: self.switchboard.word.switches(),
+            is_trial,
+            is_running: false,
+        });
     }
 
     /// The backend it is with.
@@ -84,6 +100,7 @@ impl Trip {
             }
         }
         leg.permit = leg.target.permit()?;
+        leg.switches = self.switchboard.word.switches();
         Ok(())
     }
 
@@ -118,7 +135,7 @@ impl Trip {
                 if leg.is_trial {
                     self.tried(&leg, None);
                 } else if self.switchboard.word.is_unconfirmed() {
-                    self.switchboard.confirm(leg.target.id);
+                    self.switchboard.confirm(leg.target.id, leg.switches);
                 }
             }
             Outcome::Failure | Outcome::Ignored => self.abandon(&leg),

@@ -3,7 +3,7 @@ use std::sync::{Arc, atomic::Ordering};
 use super::{
     Choice, NoBackend, Target,
     switchboard::{Board, Switchboard},
-    word::Sign,
+    word::{Sign, Switches},
 };
 use crate::{
     clock,
@@ -141,9 +141,9 @@ impl<'a> Turn<'a> {
         self.is_stirred = true;
     }
 
-    pub(super) fn confirm(&mut self, id: MemberId) {
+    pub(super) fn confirm(&mut self, id: MemberId, after: Switches) {
         if self.board.roster.active() == Some(id) {
-            self.board.records.confirm(self.now);
+            self.board.records.confirm(after, self.now);
         }
     }
 
@@ -201,6 +201,7 @@ impl<'a> Turn<'a> {
             is_unconfirmed: self.board.records.is_unconfirmed(),
             is_ramping: roster.share(self.now, self.rules()) < 1.0,
             wants_trial: roster.active().is_some() && trial_at.is_some(),
+            switches: self.board.records.count(),
         });
         let has_news = !self.news.is_empty();
         self.news.into_iter().for_each(|switch| bulletin.post(switch));

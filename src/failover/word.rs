@@ -18,12 +18,29 @@ pub(super) struct Sign {
     pub(super) is_ramping: bool,
     /// A call that may be repeated may go to one that is out, to try it.
     pub(super) wants_trial: bool,
+    /// How many switches there were.
+    pub(super) switches: Switches,
+}
+
+/// A number of switches, as far as the [`Word`] has room for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Switches(u32);
+
+impl Switches {
+    /// It starts over after 2²⁹.
+    pub(super) const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1) & ((u64::MAX >> SWITCHES_AT) as u32))
+    }
 }
 
 const NOBODY: u32 = u32::MAX;
 const UNCONFIRMED: u64 = 1 << 32;
 const RAMPING: u64 = 1 << 33;
 const TRIAL: u64 = 1 << 34;
+const SWITCHES_AT: u32 = 35;
+
+/// The bits that a call which goes straight to the active one looks at.
+const ROUTE: u64 = NOBODY as u64 | RAMPING | TRIAL;
 
 impl Word {
     pub(super) const fn new() -> Self {
@@ -39,13 +56,20 @@ impl Word {
             is_unconfirmed: word & UNCONFIRMED != 0,
             is_ramping: word & RAMPING != 0,
             wants_trial: word & TRIAL != 0,
+            switches: Switches((word >> SWITCHES_AT) as u32),
         }
+    }
+
+    /// How many switches there were; the last of them is not later than what was read before.
+    #[inline]
+    pub(super) fn switches(&self) -> Switches {
+        Switches((self.0.load(Ordering::Relaxed) >> SWITCHES_AT) as u32)
     }
 
     /// Whether this one serves, and a call has nothing to do but to go there.
     #[inline]
     pub(super) fn says_only(&self, id: MemberId) -> bool {
-        self.0.load(Ordering::Acquire) & !UNCONFIRMED == u64::from(id.0)
+        self.0.load(Ordering::Acquire) & ROUTE == u64::from(id.0)
     }
 
     pub(super) fn write(&self, sign: Sign) {
@@ -53,7 +77,8 @@ impl Word {
         let word = u64::from(sign.active.map_or(NOBODY, |id| id.0))
             | flag(sign.is_unconfirmed, UNCONFIRMED)
             | flag(sign.is_ramping, RAMPING)
-            | flag(sign.wants_trial, TRIAL);
+            | flag(sign.wants_trial, TRIAL)
+            | u64::from(sign.switches.0) << SWITCHES_AT;
         self.0.store(word, Ordering::Release);
     }
 
@@ -79,13 +104,22 @@ mod tests {
                     is_unconfirmed: bits & 1 != 0,
                     is_ramping: bits & 2 != 0,
                     wants_trial: bits & 4 != 0,
+                    switches: Switches(u32::MAX >> 3),
                 };
                 word.write(sign);
                 assert_eq!(word.read(), sign);
                 assert_eq!(word.is_unconfirmed(), sign.is_unconfirmed);
+                assert_eq!(word.switches(), sign.switches);
                 let alone = |id| active == Some(id) && !sign.is_ramping && !sign.wants_trial;
                 assert_eq!(word.says_only(MemberId(0)), alone(MemberId(0)));
             }
         }
+    }
+
+    #[test]
+    fn the_number_of_switches_starts_over_when_the_word_has_no_room_for_more() {
+        assert_eq!(Switches(0).next(), Switches(1));
+        assert_eq!(Switches((1 << 29) - 2).next(), Switches((1 << 29) - 1));
+        assert_eq!(Switches((1 << 29) - 1).next(), Switches(0));
     }
 }

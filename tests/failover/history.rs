@@ -154,3 +154,35 @@ async fn failover_promise_6_an_observer_that_panics_harms_nobody() {
     assert_eq!(log.lines(), ["none→a start", "a→b connection", "b→a manual"]);
     assert_eq!(told.load(Ordering::Relaxed), 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_6_an_answer_to_a_call_of_before_confirms_no_switch() {
+    let (eu, us) = (Site::new("eu"), Site::new("us"));
+    let mut failover = keep(
+        Failover::builder("sessions")
+            .backend(eu.backend())
+            .backend(us.backend().tier(1))
+            .policy(Policy::new().attempt_timeout(60 * SECOND))
+            .repeat(Repeat::Always)
+            .build(),
+    );
+    eu.set(Fault::Slow(10 * SECOND));
+    let early = tokio::spawn({
+        let mut failover = failover.clone();
+        async move { call(&mut failover).await }
+    });
+    sleep(SECOND).await;
+    let control = failover.control();
+    control.fail_over("us", "out", None).unwrap();
+    sleep(SECOND).await;
+    control.recover("back");
+    assert_eq!(early.await.unwrap().unwrap(), "eu");
+    let last = control.history().pop().unwrap();
+    assert_eq!(line(&last), "us→eu manual");
+    assert_eq!((last.success(), last.served_after()), (None, None));
+    assert_eq!(call(&mut failover).await.unwrap(), "eu");
+    let last = control.history().pop().unwrap();
+    let served = last.served_after().unwrap();
+    assert_eq!(last.success(), Some(true));
+    assert!(served >= 18 * SECOND && served < 19 * SECOND, "{served:?}");
+}
