@@ -52,7 +52,7 @@
 //! | trigger | when |
 //! |---|---|
 //! | `connection` | a call failed ([`Mode::AtOnce`], [`Policy::leave_after`]) |
-//! | `timeout` | a call was not answered within [`Policy::attempt_timeout`] |
+//! | `timeout` | a call was not answered within [`Policy::attempt_timeout`], or was given up before that but not before [`Policy::cancelled_after`] |
 //! | `health`, `degradation` | its health says so; no call is needed for that |
 //! | `circuit` | its circuit is open |
 //! | `cascade` | any of these, soon after it took over ([`Policy::cascade_within`]) |
@@ -68,7 +68,8 @@
 //! | was answered by a failure | that answer | that answer | goes on |
 //!
 //! A call is sent to at most [`Policy::attempts`] backends and takes at most [`Policy::budget`]; then
-//! its last error is the caller's. [`NoBackend`] tells that none was left to try, and why of each.
+//! its last error is the caller's. [`NoBackend`] tells that none was left to try, and why of each. If an
+//! earlier attempt may have run, no error says that nothing did: it is in a [`MayHaveRun`].
 //!
 //! **How it is gone back to.** A backend that was left is checked by its monitor, or, without one,
 //! tried by calls that may always be repeated. After good checks in a row, and a wait that is
@@ -87,8 +88,9 @@
 //!
 //! # In a stack
 //!
-//! A [fallback](crate::fallback) and a total deadline (not below [`Policy::budget`]) belong above it.
-//! Below it, per backend: its own connection, and a timeout only if it is to be shorter than an
+//! A [fallback](crate::fallback) and a total deadline (not below [`Policy::budget`]) belong above it. A
+//! timeout above it that is not longer than an attempt gives up calls before they can move: those calls
+//! are lost, though the backend is charged for them if they waited long enough. Below it, per backend: its own connection, and a timeout only if it is to be shorter than an
 //! attempt. Circuit and health are given to the [`Backend`] and not put before its service, so that
 //! each attempt settles the circuit of the backend that it was with.
 //!

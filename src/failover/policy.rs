@@ -8,7 +8,8 @@ use crate::logic::roster::Rules;
 /// | setting | unit | default | allowed |
 /// |---|---|---|---|
 /// | [`attempts`](Self::attempts) | calls | 3 | 1 to 100 |
-/// | [`attempt_timeout`](Self::attempt_timeout) | time | 1 s | above zero |
+/// | [`attempt_timeout`](Self::attempt_timeout) | time | 1 s | at least 10 ms |
+/// | [`cancelled_after`](Self::cancelled_after) | time | half an attempt | any |
 /// | [`mode`](Self::mode) | – | [`Mode::AtOnce`] | any |
 /// | [`leave_after`](Self::leave_after) | failures in a row | 1 | at least 1 |
 /// | [`leaves_degraded`](Self::leaves_degraded) | – | yes | any |
@@ -29,6 +30,7 @@ use crate::logic::roster::Rules;
 pub struct Policy {
     pub(super) attempts: u32,
     pub(super) attempt_timeout: Duration,
+    cancelled_after: Option<Duration>,
     pub(super) mode: Mode,
     pub(super) leave_after: u32,
     pub(super) leaves_degraded: bool,
@@ -45,6 +47,9 @@ const DEFAULT_CASCADE_WITHIN: Duration = Duration::from_secs(10);
 /// Not a limit of the algorithm: a call remembers whom it tried.
 const MOST_ATTEMPTS: u32 = 100;
 
+/// Tokio's timers count whole milliseconds and are up to two of them late.
+const SHORTEST_ATTEMPT: Duration = Duration::from_millis(10);
+
 impl Policy {
     /// The default: three attempts of a second each, and a backend is left at its first failure.
     #[must_use]
@@ -52,6 +57,7 @@ impl Policy {
         Self {
             attempts: DEFAULT_ATTEMPTS,
             attempt_timeout: DEFAULT_ATTEMPT_TIMEOUT,
+            cancelled_after: None,
             mode: Mode::AtOnce,
             leave_after: DEFAULT_LEAVE_AFTER,
             leaves_degraded: true,
@@ -71,6 +77,16 @@ impl Policy {
     #[must_use]
     pub const fn attempt_timeout(self, timeout: Duration) -> Self {
         Self { attempt_timeout: timeout, ..self }
+    }
+
+    /// How long an attempt has to have waited for its backend for the backend to be charged with a
+    /// timeout when the caller gives the call up; sooner, that says nothing.
+    ///
+    /// Without it callers with a timeout of their own that is shorter than an attempt would never
+    /// leave a backend that hangs. `Duration::MAX` charges it with no call that was given up.
+    #[must_use]
+    pub const fn cancelled_after(self, after: Duration) -> Self {
+        Self { cancelled_after: Some(after), ..self }
     }
 
     /// What makes a call leave a backend.
@@ -109,7 +125,8 @@ impl Policy {
         Self { weights, ..self }
     }
 
-    /// The longest that a call takes: all its attempts together.
+    /// The longest that a call takes: all its attempts together. Tokio's timers may add 2 ms to each
+    /// attempt.
     #[must_use]
     pub const fn budget(&self) -> Duration {
         self.attempt_timeout.saturating_mul(self.attempts)
@@ -128,9 +145,15 @@ impl Policy {
         let attempts = (1..=MOST_ATTEMPTS).contains(&self.attempts);
         PolicyError::unless(attempts, "attempts", &self.attempts, "1 to 100")?;
         let timeout = self.attempt_timeout;
-        PolicyError::unless(!timeout.is_zero(), "attempt_timeout", &timeout, "above zero")?;
+        let is_long = timeout >= SHORTEST_ATTEMPT;
+        PolicyError::unless(is_long, "attempt_timeout", &timeout, "at least 10ms")?;
         PolicyError::unless(self.leave_after > 0, "leave_after", &0, "at least 1")?;
         self.recovery.check()
+    }
+
+    /// Whether an attempt that was given up after this time says something of its backend.
+    pub(super) fn charges_after(&self, waited: Duration) -> bool {
+        waited >= self.cancelled_after.unwrap_or(self.attempt_timeout / 2)
     }
 
     pub(super) const fn rules(&self) -> Rules {

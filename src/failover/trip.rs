@@ -24,6 +24,8 @@ struct Leg {
     began: Moment,
     /// How many switches there were when it began.
     switches: Switches,
+    /// It was polled and has to wait.
+    is_waiting: bool,
     /// The backend is out, and this finds out whether it is back.
     is_trial: bool,
     /// Code of the service runs, or has unwound.
@@ -49,6 +51,7 @@ impl Trip {
             permit,
             began,
             switches,
+            is_waiting: false,
             is_trial: false,
             is_running: false,
         };
@@ -63,6 +66,7 @@ impl Trip {
             permit: None,
             began: clock::now(),
             switches: self.switchboard.word.switches(),
+            is_waiting: false,
             is_trial,
             is_running: false,
         });
@@ -110,11 +114,11 @@ impl Trip {
         self.failed(Trigger::Connection, text::of_words("it panicked"), None);
     }
 
-    /// Notes when it began, if nobody did.
+    /// It has to wait: notes when it began, if nobody did.
     pub(super) fn time(&mut self) {
-        if let Some(leg) = &mut self.leg
-            && leg.began == Moment::NEVER
-        {
+        let Some(leg) = &mut self.leg else { return };
+        leg.is_waiting = true;
+        if leg.began == Moment::NEVER {
             leg.began = clock::now();
         }
     }
@@ -196,8 +200,15 @@ impl Trip {
         let Some(leg) = &self.leg else { return };
         if leg.is_running {
             self.failed(Trigger::Connection, text::of_words("it panicked"), None);
-        } else {
-            self.refused();
+            return;
+        }
+        let waited = leg.is_waiting.then(|| clock::now() - leg.began);
+        match waited.filter(|waited| self.switchboard.policy.charges_after(*waited)) {
+            Some(waited) => {
+                let why = text::of_words(&format!("its caller gave up after {waited:.0?}"));
+                self.failed(Trigger::Timeout, why, None);
+            }
+            None => self.refused(),
         }
     }
 }

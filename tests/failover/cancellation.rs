@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture, task::noop_waker};
-use tokio::time::{advance, sleep};
+use tokio::time::{advance, sleep, timeout};
 use tower::{Service, ServiceExt, util::BoxCloneService};
 use tower_failover::{
     Backoff, BoxError, Circuit,
@@ -16,7 +16,7 @@ use tower_failover::{
     failover::{Backend, Failover, Policy, Recovery, Repeat},
 };
 
-use crate::support::{Fault, Site, call, keep};
+use crate::support::{Fault, Log, Site, call, keep};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -189,4 +189,97 @@ async fn the_upkeep_ends_with_the_last_handle_and_not_before() {
     assert_eq!(answer.await.unwrap(), "eu");
     tokio::time::timeout(SECOND / 100, upkeep).await.expect("it ends at once").unwrap();
     assert_eq!((eu.instances(), us.instances()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_hangs_is_left_though_its_callers_are_impatient() {
+    let (eu, us, log) = (Site::new("eu"), Site::new("us"), Log::default());
+    let circuit = Circuit::new("eu");
+    let mut failover = keep(
+        Failover::builder("sessions")
+            .backend(eu.backend().circuit(circuit.clone()))
+            .backend(us.backend().tier(1))
+            .repeat(Repeat::Always)
+            .observe(log.observer())
+            .build(),
+    );
+    eu.set(Fault::Hangs);
+    timeout(SECOND * 4 / 10, call(&mut failover)).await.unwrap_err();
+    assert_eq!(log.lines().len(), 1, "that was too soon to tell");
+    timeout(SECOND * 9 / 10, call(&mut failover)).await.unwrap_err();
+    assert_eq!(log.lines(), ["none→eu start", "eu→us timeout"]);
+    let told = log.switches()[1].clone();
+    assert!(told.reason().starts_with("its caller gave up after 90"), "{}", told.reason());
+    assert!(told.switched_after() >= SECOND * 9 / 10, "{told:?}");
+    assert_eq!(circuit.snapshot().consecutive_failures, 1);
+    let mut served = 0;
+    for _ in 0..1_000 {
+        served += usize::from(timeout(SECOND * 9 / 10, call(&mut failover)).await.is_ok());
+    }
+    assert!(served > 950, "{served}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_policy_says_how_long_a_call_that_was_given_up_has_to_have_taken() {
+    for (after, given_up_after, leaves) in [
+        (SECOND / 10, SECOND / 20, false),
+        (SECOND / 10, SECOND / 8, true),
+        (Duration::MAX, SECOND * 9 / 10, false),
+    ] {
+        let (eu, us) = (Site::new("eu"), Site::new("us"));
+        let (mut failover, _upkeep) = Failover::builder("sessions")
+            .backend(eu.backend())
+            .backend(us.backend().tier(1))
+            .repeat(Repeat::Always)
+            .policy(Policy::new().cancelled_after(after))
+            .build();
+        for fault in [Fault::Hangs, Fault::NeverReady] {
+            failover.control().recover("once more");
+            eu.set(fault);
+            timeout(given_up_after, call(&mut failover)).await.unwrap_err();
+            let active = failover.status().active.unwrap();
+            assert_eq!(active.as_str() == "us", leaves, "{after:?} {fault:?}");
+        }
+        assert_eq!((eu.calls(), us.calls()), (1, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_nobody_polled_says_nothing_however_late_it_is_dropped() {
+    let (eu, us) = (Site::new("eu"), Site::new("us"));
+    let mut failover = keep(
+        Failover::builder("sessions")
+            .backend(eu.backend())
+            .backend(us.backend().tier(1))
+            .repeat(Repeat::Always)
+            .build(),
+    );
+    for _ in 0..200 {
+        let answer = failover.ready().await.unwrap().call(1);
+        sleep(SECOND).await;
+        drop(answer);
+    }
+    assert_eq!((eu.calls(), us.calls()), (200, 0));
+    assert_eq!(failover.control().history().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn trials_of_a_backend_that_hangs_become_rare_though_they_are_cancelled() {
+    let (eu, us) = (Site::new("eu"), Site::new("us"));
+    let mut failover = keep(
+        Failover::builder("sessions")
+            .backend(eu.backend())
+            .backend(us.backend().tier(1))
+            .repeat(Repeat::Always)
+            .build(),
+    );
+    eu.set(Fault::Hangs);
+    assert_eq!(call(&mut failover).await.unwrap(), "us");
+    let mut lost = 0;
+    for _ in 0..3_000 {
+        lost += usize::from(timeout(SECOND * 6 / 10, call(&mut failover)).await.is_err());
+        sleep(SECOND / 10).await;
+    }
+    assert!((1..=60).contains(&lost), "{lost} calls lost in five minutes");
+    assert_eq!((eu.calls(), eu.in_flight()), (lost + 1, 0));
 }

@@ -135,6 +135,7 @@ async fn what_does_not_fit_is_not_added() {
         Policy::new().attempts(0),
         Policy::new().attempts(101),
         Policy::new().attempt_timeout(Duration::ZERO),
+        Policy::new().attempt_timeout(Duration::from_micros(9_999)),
         Policy::new().leave_after(0),
     ] {
         let error = builder().policy(policy).try_build().unwrap_err();
