@@ -10,7 +10,7 @@ use tower_service::Service;
 use super::{
     AddError, Backend, Builder, Control, Repeat, Repeats, Status,
     future::{Order, ResponseFuture, keeps_copy},
-    seat::{Readiness, Seat},
+    seat::{Polled, Readiness, Seat},
     switchboard::Switchboard,
     trip::Trip,
 };
@@ -148,13 +148,15 @@ where
             !may_try && self.switchboard.sends_to(seat.target.id) && seat.target.is_fine()
         }) else {
             let order = order(Trip::new(self.switchboard.clone()));
-            return ResponseFuture::choosing(order, may_try, request);
+            let polled = self.seat.as_mut().and_then(Seat::give_up);
+            return ResponseFuture::choosing(order, may_try, polled, request);
         };
         match mem::replace(&mut seat.readiness, Readiness::Unknown) {
             Readiness::Ready => {
                 let Ok(permit) = seat.target.permit() else {
                     let order = order(Trip::new(self.switchboard.clone()));
-                    return ResponseFuture::choosing(order, false, request);
+                    let polled = Polled { id: seat.target.id, service: seat.renew() };
+                    return ResponseFuture::choosing(order, false, Some(polled), request);
                 };
                 let (switchboard, target) = (self.switchboard.clone(), seat.target.clone());
                 let mut trip = Trip::with(switchboard, target, permit, began());
@@ -162,8 +164,7 @@ where
                 ResponseFuture::calling(order(trip), future)
             }
             Readiness::Unknown | Readiness::Pending => {
-                let fresh = seat.service.clone();
-                let service = mem::replace(&mut seat.service, fresh);
+                let service = seat.renew();
                 let (switchboard, target) = (self.switchboard.clone(), seat.target.clone());
                 let trip = Trip::with(switchboard, target, None, Moment::NEVER);
                 ResponseFuture::waiting(order(trip), service, request)

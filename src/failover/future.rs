@@ -14,8 +14,8 @@ use tokio::time::Sleep;
 use tower_service::Service;
 
 pub(super) use self::next::keeps_copy;
-use super::{Repeat, Repeats, failure::Failure, trip::Trip};
-use crate::{BoxError, Classify, logic::roster::MemberId};
+use super::{Repeat, Repeats, failure::Failure, seat::Polled, trip::Trip};
+use crate::{BoxError, Classify, event::Name, logic::roster::MemberId};
 
 pin_project! {
     /// The answer of the backend that serves, or of the next one.
@@ -26,7 +26,8 @@ pin_project! {
     /// # Cancel safety
     ///
     /// Dropping it drops the call, which a circuit of the backend sees as cancelled and which says
-    /// nothing about the backend.
+    /// nothing about the backend; if the attempt has waited for the backend as long as
+    /// [`Policy::cancelled_after`](super::Policy::cancelled_after), it counts as a timeout.
     ///
     /// # Panics
     ///
@@ -50,14 +51,15 @@ pin_project! {
         // This attempt tries a backend that is out, and says nothing about the one that serves.
         is_trial: bool,
         tried: Vec<MemberId>,
-        may_have_run: bool,
+        // The backend that may have run the request in an earlier attempt.
+        doubt: Option<Name>,
     }
 }
 
 pin_project! {
     #[project = AttemptProj]
     enum Attempt<S, Request, Fut> {
-        Choosing { request: Option<Request> },
+        Choosing { polled: Option<Polled<S>>, request: Option<Request> },
         Unready { error: Option<BoxError>, request: Option<Request> },
         Waiting { service: S, request: Option<Request> },
         Calling { #[pin] future: Fut },
@@ -99,7 +101,7 @@ impl<S, Request, Fut, R, C> ResponseFuture<S, Request, Fut, R, C> {
             may_try,
             is_trial: false,
             tried: Vec::new(),
-            may_have_run: false,
+            doubt: None,
         }
     }
 
@@ -123,10 +125,17 @@ impl<S, Request, Fut, R, C> ResponseFuture<S, Request, Fut, R, C> {
         Self::new(order, attempts, false, attempt)
     }
 
-    /// It has to be seen who serves; `may_try` lets it try one that is out.
-    pub(super) fn choosing(order: Order<Request, R, C>, may_try: bool, request: Request) -> Self {
+    /// It has to be seen who serves; `may_try` lets it try one that is out. The instance that was
+    /// polled is used if its backend is chosen.
+    pub(super) fn choosing(
+        order: Order<Request, R, C>,
+        may_try: bool,
+        polled: Option<Polled<S>>,
+        request: Request,
+    ) -> Self {
         let attempts = order.trip.switchboard.policy.attempts;
-        Self::new(order, attempts, may_try, Attempt::Choosing { request: Some(request) })
+        let attempt = Attempt::Choosing { polled, request: Some(request) };
+        Self::new(order, attempts, may_try, attempt)
     }
 }
 

@@ -3,10 +3,12 @@ use std::{error::Error, fmt, io, iter};
 use super::NoBackend;
 use crate::{BoxError, circuit_breaker::Open, event::Name, health::Unhealthy};
 
-/// The error of a call that failed, may have run, and was therefore not repeated.
+/// The error of a call that failed and may have run.
 ///
-/// Only calls that are repeated [if they were not applied](super::Repeat::IfNotApplied) end in it.
-/// What went wrong is its [source](Error::source).
+/// A call that is repeated [if it was not applied](super::Repeat::IfNotApplied) ends in it when it was
+/// therefore not repeated. One that may [always](super::Repeat::Always) be repeated ends in it when its
+/// last error says that nothing ran, but an earlier attempt may have. What went wrong last is its
+/// [source](Error::source).
 pub struct MayHaveRun {
     backend: Name,
     source: BoxError,

@@ -1,4 +1,5 @@
 use std::{
+    mem,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -6,13 +7,22 @@ use std::{
 use tower_service::Service;
 
 use super::{Target, switchboard::Switchboard, trip::Trip};
-use crate::{BoxError, logic::Moment};
+use crate::{
+    BoxError,
+    logic::{Moment, roster::MemberId},
+};
 
 /// An instance of the service of the backend that serves.
 pub(super) struct Seat<S> {
     pub(super) target: Arc<Target>,
     pub(super) service: S,
     pub(super) readiness: Readiness,
+}
+
+/// An instance that was polled: it may hold a place at its backend, or queue for one.
+pub(super) struct Polled<S> {
+    pub(super) id: MemberId,
+    pub(super) service: S,
 }
 
 /// What the last `poll_ready` of an instance said.
@@ -34,6 +44,26 @@ where
         let service = target.service()?;
         Some(Self { target, service, readiness: Readiness::Unknown })
     }
+
+    /// Gets up: what `poll_ready` reserved does not stay behind.
+    pub(super) fn give_up(&mut self) -> Option<Polled<S>> {
+        match mem::replace(&mut self.readiness, Readiness::Unknown) {
+            Readiness::Unknown => None,
+            Readiness::Ready | Readiness::Pending => {
+                Some(Polled { id: self.target.id, service: self.renew() })
+            }
+            Readiness::Failed(_) => {
+                drop(self.renew());
+                None
+            }
+        }
+    }
+
+    /// The instance, in whose place there is a clone now, which has not been asked.
+    pub(super) fn renew(&mut self) -> S {
+        let fresh = self.service.clone();
+        mem::replace(&mut self.service, fresh)
+    }
 }
 
 impl<S> Seat<S> {
@@ -49,7 +79,7 @@ impl<S> Seat<S> {
     {
         let watch = Watch { switchboard, target: &self.target };
         let ready = self.service.poll_ready(cx);
-        std::mem::forget(watch);
+        mem::forget(watch);
         self.readiness = match ready {
             Poll::Ready(Ok(())) => Readiness::Ready,
             Poll::Ready(Err(error)) => Readiness::Failed(error.into()),

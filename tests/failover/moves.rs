@@ -1,13 +1,16 @@
 //! Promise 1: a failed call moves only if it is known not to have been applied, or is declared safe
 //! to repeat.
 
-use std::{error::Error, io, time::Duration};
+use std::{error::Error, future::ready, io, time::Duration};
 
-use tower::{Service, ServiceExt};
+use tower::{Service, ServiceExt, service_fn};
 use tower_failover::{
     BoxError, Outcome,
     circuit_breaker::Circuit,
-    failover::{By, Elapsed, Failover, MayHaveRun, NoBackend, Policy, Repeat, may_have_run},
+    failover::{
+        Backend, By, Elapsed, Failover, MayHaveRun, NoBackend, Policy, Repeat, Repeats,
+        may_have_run,
+    },
 };
 
 use crate::support::{BAD, Fault, Site, SiteService, call, keep};
@@ -225,4 +228,71 @@ async fn a_failover_of_failovers_knows_what_may_have_run() {
     let error = outer.ready().await.unwrap().call(1).await.unwrap_err();
     let nobody = error.downcast_ref::<NoBackend>().expect("nothing was sent this time");
     assert!(!nobody.may_have_run(), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_1_an_error_does_not_forget_that_an_earlier_attempt_may_have_run() {
+    let sites = ["a", "b", "c"].map(Site::new);
+    for last in [Fault::Refused, Fault::Dropped] {
+        let mut builder = Failover::builder("sessions").repeat(Repeat::Always);
+        for site in &sites {
+            builder = builder.backend(site.backend());
+        }
+        let (mut failover, _upkeep) = builder.policy(Policy::new().attempts(3)).build();
+        let applied = sites[0].applied();
+        sites[0].set(Fault::Dropped);
+        sites[1].set(Fault::Refused);
+        sites[2].set(last);
+        let error = call(&mut failover).await.unwrap_err();
+        assert_eq!(sites[0].applied(), applied + 1);
+        assert!(may_have_run(&*error), "{error:?} says that nothing ran");
+        let doubt = error.downcast_ref::<MayHaveRun>();
+        let says_so = (last == Fault::Refused).then_some("a");
+        assert_eq!(doubt.map(|doubt| doubt.backend().as_str()), says_so);
+        let io = doubt.map_or(&*error, |doubt| doubt.get_ref());
+        assert!(io.is::<std::io::Error>(), "it is the last error: {io:?}");
+    }
+    assert_eq!(sites.each_ref().map(Site::calls), [2, 2, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_1_what_the_request_makes_of_an_error_counts_for_the_last_attempt_too() {
+    /// Knows that its backends say "no" before they do anything.
+    #[derive(Clone)]
+    struct Knows;
+    impl Repeats<u64> for Knows {
+        fn repeat(&self, _: &u64) -> Repeat {
+            Repeat::Always
+        }
+        fn copy(&self, request: &u64) -> Option<u64> {
+            Some(*request)
+        }
+        fn may_have_run(&self, _: &u64, error: &(dyn Error + 'static)) -> bool {
+            error.to_string() != "no"
+        }
+    }
+    let says =
+        |text: &'static str| service_fn(move |_: u64| ready(Err::<(), BoxError>(text.into())));
+    for (first, is_in_doubt) in [("no", false), ("perhaps", true)] {
+        for classify in [true, false] {
+            let builder = Failover::builder("sessions")
+                .backend(Backend::new("eu", says(first)))
+                .backend(Backend::new("us", says("no")).tier(1))
+                .policy(Policy::new().attempts(2))
+                .repeat(Knows);
+            let error = if classify {
+                // The last error is no failure of its backend.
+                let verdict = |result: &Result<(), BoxError>| match result {
+                    Err(error) if error.to_string() != first => Outcome::Success,
+                    Ok(()) | Err(_) => Outcome::Failure,
+                };
+                let (mut failover, _upkeep) = builder.classify(verdict).build();
+                failover.ready().await.unwrap().call(1).await.unwrap_err()
+            } else {
+                let (mut failover, _upkeep) = builder.build();
+                failover.ready().await.unwrap().call(1).await.unwrap_err()
+            };
+            assert_eq!(error.is::<MayHaveRun>(), is_in_doubt, "{first} {classify}: {error:?}");
+        }
+    }
 }

@@ -8,15 +8,20 @@ use std::{
     time::Duration,
 };
 
-use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn, util::BoxCloneService};
+use futures::FutureExt;
+use tokio::time::{Instant, sleep};
+use tower::{
+    BoxError, Service, ServiceBuilder, ServiceExt, limit::ConcurrencyLimit, service_fn,
+    util::BoxCloneService,
+};
 use tower_failover::{
     Circuit, FallbackLayer,
-    failover::{Backend, Control, Failover, NoBackend, Policy, Repeat, Upkeep},
+    failover::{Backend, Control, Failover, NoBackend, Policy, Recovery, Repeat, Upkeep},
     fallback::{Retries, Value},
-    health::Health,
+    health::{self, Health},
 };
 
-use crate::support::{Fault, Site, call, keep};
+use crate::support::{Fault, Log, Site, SiteService, call, keep};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -264,4 +269,92 @@ async fn under_threads_every_call_is_answered_and_nothing_leaks() {
     assert!(rounds > 10 && control.history().len() > 2, "{rounds}");
     assert!(sites.iter().all(|site| site.in_flight() == 0));
     drop((failover, control));
+}
+
+/// Has one place; who is ready holds it.
+fn narrow(site: &Site, name: &'static str) -> Backend<ConcurrencyLimit<SiteService>> {
+    Backend::new(name, ConcurrencyLimit::new(site.service(), 1))
+}
+
+/// Makes calls one after the other, and returns how long the slowest took.
+async fn slowest(
+    failover: &mut Failover<ConcurrencyLimit<SiteService>>,
+    calls: usize,
+    every: Duration,
+) -> Duration {
+    let mut slowest = Duration::ZERO;
+    for _ in 0..calls {
+        let began = Instant::now();
+        failover.ready().await.unwrap().call(1).await.unwrap();
+        slowest = slowest.max(began.elapsed());
+        sleep(every).await;
+    }
+    slowest
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_does_not_wait_for_the_place_that_its_own_handle_holds() {
+    let (eu, us, log) = (Site::new("eu"), Site::new("us"), Log::default());
+    let mut failover = keep(
+        Failover::builder("sessions")
+            .backend(narrow(&eu, "eu"))
+            .backend(narrow(&us, "us").tier(1))
+            .repeat(Repeat::Always)
+            .observe(log.observer())
+            .build(),
+    );
+    eu.set(Fault::Refused);
+    assert_eq!(slowest(&mut failover, 1_000, SECOND / 100).await, Duration::ZERO);
+    assert!(eu.calls() >= 2, "{} trials", eu.calls());
+    assert_eq!(log.lines(), ["none→eu start", "eu→us connection"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gradual_recovery_does_not_wait_for_the_place_that_its_own_handle_holds() {
+    let (eu, us, log) = (Site::new("eu"), Site::new("us"), Log::default());
+    let (health, monitor) = eu.health(health::Policy::new());
+    tokio::spawn(monitor);
+    let mut failover = keep(
+        Failover::builder("sessions")
+            .backend(narrow(&eu, "eu").health(health))
+            .backend(narrow(&us, "us").tier(1))
+            .repeat(Repeat::Always)
+            .policy(Policy::new().recovery(Recovery::new().gradual(30 * SECOND)))
+            .observe(log.observer())
+            .build(),
+    );
+    sleep(SECOND).await;
+    eu.set(Fault::Refused);
+    sleep(5 * SECOND).await;
+    eu.set(Fault::Nothing);
+    assert_eq!(slowest(&mut failover, 6_000, SECOND / 100).await, Duration::ZERO);
+    assert!(eu.calls() > 100 && us.calls() > 100, "{} and {}", eu.calls(), us.calls());
+    assert_eq!(log.lines(), ["none→eu start", "eu→us health", "us→eu recovery"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_place_at_a_backend_that_was_left_meanwhile_is_given_back() {
+    let (eu, us) = (Site::new("eu"), Site::new("us"));
+    let (health, circuit) = (Health::new("eu"), Circuit::new("eu"));
+    let place = ConcurrencyLimit::new(eu.service(), 1);
+    let backend = Backend::new("eu", place.clone()).health(health.clone()).circuit(circuit.clone());
+    let mut failover = keep(
+        Failover::builder("sessions").backend(backend).backend(narrow(&us, "us").tier(1)).build(),
+    );
+    for round in 0..3 {
+        assert_eq!(failover.ready().await.unwrap().call(1).await.unwrap(), "eu");
+        failover.ready().await.unwrap();
+        assert!(place.clone().ready().now_or_never().is_none(), "it is taken");
+        match round {
+            0 => health.down("told"),
+            1 => circuit.force_open(),
+            _ => failover.control().fail_over("us", "told", None).unwrap(),
+        }
+        assert_eq!(failover.call(1).await.unwrap(), "us");
+        assert!(place.clone().ready().now_or_never().is_some(), "it is free, round {round}");
+        health.up();
+        circuit.release();
+        circuit.reset();
+        failover.control().recover("told");
+    }
 }

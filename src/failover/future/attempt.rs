@@ -6,7 +6,10 @@ use std::{
 use tokio::time::sleep_until;
 use tower_service::Service;
 
-use super::{Attempt, AttemptProj, COMPLETED, End, ResponseFuture, next::set_out};
+use super::{
+    Attempt, AttemptProj, COMPLETED, End, ResponseFuture,
+    next::{set_out, with_doubt},
+};
 use crate::{
     BoxError, Classify, Outcome, clock,
     event::Trigger,
@@ -46,7 +49,9 @@ where
                         }
                         outcome @ (Outcome::Success | Outcome::Ignored) => {
                             this.trip.answered(outcome);
-                            Ok(result.map_err(Into::into))
+                            let (doubt, copy) = (&*this.doubt, this.copy.as_ref());
+                            let honest = |error| with_doubt(this.repeats, doubt, copy, error);
+                            Ok(result.map_err(|error| honest(error.into())))
                         }
                     });
                 }
@@ -60,7 +65,7 @@ where
                     if let Err(error) = ready {
                         let error = error.into();
                         Attempt::Unready { error: Some(error), request: request.take() }
-                    } else if let Err(error) = this.trip.ask(*this.may_have_run) {
+                    } else if let Err(error) = this.trip.ask(this.doubt.is_some()) {
                         let target = this.trip.target().clone();
                         this.trip.refused();
                         let request = request.take().expect(COMPLETED);
@@ -77,14 +82,14 @@ where
                     this.trip.failed(Trigger::Connection, text::of_error(&*error), None);
                     return Poll::Ready(Err(Failure::Unsent { target, error, request }));
                 }
-                AttemptProj::Choosing { request } => {
+                AttemptProj::Choosing { polled, request } => {
                     match this.trip.switchboard.choose(this.tried, *this.may_try) {
                         Some(choice) => {
                             *this.is_trial = choice.is_trial;
-                            set_out(this.trip, choice, this.attempts, request.take())
+                            set_out(this.trip, choice, this.attempts, polled.take(), request.take())
                         }
                         None => {
-                            let nobody = this.trip.switchboard.nobody(*this.may_have_run);
+                            let nobody = this.trip.switchboard.nobody(this.doubt.is_some());
                             return Poll::Ready(Ok(Err(nobody.into())));
                         }
                     }

@@ -5,7 +5,11 @@ use tower_service::Service;
 use super::{Attempt, ResponseFuture};
 use crate::{
     BoxError, Classify,
-    failover::{Choice, MayHaveRun, Mode, Repeat, Repeats, failure::Failure, trip::Trip},
+    event::Name,
+    failover::{
+        Choice, MayHaveRun, Mode, Repeat, Repeats, failure::Failure, may_have_run, seat::Polled,
+        trip::Trip,
+    },
 };
 
 /// What comes after an attempt that failed.
@@ -26,6 +30,10 @@ where
         let was_trial = mem::take(this.is_trial);
         let moves = was_trial || this.trip.switchboard.policy.mode == Mode::AtOnce;
         this.tried.push(failure.target().id);
+        let mut may_have_run_at = None;
+        let honest = |result: Result<_, _>, request: Option<&Request>| {
+            result.map_err(|error| with_doubt(this.repeats, this.doubt, request, error))
+        };
         let (result, request) = match failure {
             // What was refused at once has cost no time.
             Failure::Refused { error, request, .. } => {
@@ -33,15 +41,20 @@ where
                 (Err(error), request)
             }
             Failure::Unsent { error, request, .. } if moves => (Err(error), request),
-            Failure::Unsent { error, .. } => return Some(Err(error)),
+            Failure::Unsent { error, request, .. } => {
+                return Some(honest(Err(error), Some(&request)));
+            }
             Failure::Sent { target, result } => {
-                let Some(copy) = this.copy.take().filter(|_| moves) else { return Some(result) };
+                let Some(copy) = this.copy.take() else { return Some(honest(result, None)) };
+                if !moves {
+                    return Some(honest(result, Some(&copy)));
+                }
                 let always = *this.repeat == Repeat::Always;
                 let may_have_run = match &result {
                     Ok(_) => true,
                     Err(error) => this.repeats.may_have_run(&copy, &**error),
                 };
-                *this.may_have_run |= may_have_run;
+                may_have_run_at = may_have_run.then(|| target.name.clone());
                 match result {
                     Err(error) if may_have_run && !always => {
                         return Some(Err(MayHaveRun::new(target.name.clone(), error).into()));
@@ -52,19 +65,22 @@ where
             }
         };
         if *this.attempts == 0 {
-            return Some(result);
+            return Some(honest(result, Some(&request)));
         }
+        *this.doubt = this.doubt.take().or(may_have_run_at);
+        let may_have_run = this.doubt.is_some();
         let switchboard = &this.trip.switchboard;
         let Some(choice) = switchboard.choose(this.tried, false) else {
-            let nobody = || Err(switchboard.nobody(*this.may_have_run).into());
-            return Some(result.or_else(|_| nobody()));
+            return Some(result.or_else(|_| Err(switchboard.nobody(may_have_run).into())));
         };
-        if this.copy.is_none() && keeps_copy(*this.repeat, *this.attempts - 1) {
+        // In doubt the last attempt is to be judged, too.
+        let keeps_copy = may_have_run || keeps_copy(*this.repeat, *this.attempts - 1);
+        if this.copy.is_none() && keeps_copy {
             *this.copy = this.repeats.copy(&request);
         }
         *this.is_timed = false;
         *this.is_trial = choice.is_trial;
-        this.attempt.set(set_out(this.trip, choice, this.attempts, Some(request)));
+        this.attempt.set(set_out(this.trip, choice, this.attempts, None, Some(request)));
         None
     }
 }
@@ -79,12 +95,32 @@ pub(in crate::failover) const fn keeps_copy(repeat: Repeat, attempts: u32) -> bo
     }
 }
 
-/// Sets out for a backend, on an instance of its own. One that was removed at this moment was not
-/// chosen.
+/// The error that the caller gets: one that says that nothing ran would be wrong if an earlier attempt
+/// may have run.
+pub(super) fn with_doubt<R, Request>(
+    repeats: &R,
+    doubt: &Option<Name>,
+    request: Option<&Request>,
+    error: BoxError,
+) -> BoxError
+where
+    R: Repeats<Request>,
+{
+    let Some(backend) = doubt else { return error };
+    let judged = |request: &Request| repeats.may_have_run(request, &*error);
+    if may_have_run(&*error) && request.is_none_or(judged) {
+        return error;
+    }
+    MayHaveRun::new(backend.clone(), error).into()
+}
+
+/// Sets out for a backend, on an instance of its own, or on the one that was polled if that is of
+/// this backend. One that was removed at this moment was not chosen.
 pub(super) fn set_out<S, Request, Fut>(
     trip: &mut Trip,
     choice: Choice,
     attempts: &mut u32,
+    polled: Option<Polled<S>>,
     request: Option<Request>,
 ) -> Attempt<S, Request, Fut>
 where
@@ -92,14 +128,16 @@ where
 {
     let target = choice.target.clone();
     trip.set_out(choice);
-    match trip.run(|| target.service()) {
+    let polled = polled.filter(|polled| polled.id == target.id);
+    let ready = polled.map(|polled| polled.service);
+    match ready.or_else(|| trip.run(|| target.service())) {
         Some(service) => {
             *attempts -= 1;
             Attempt::Waiting { service, request }
         }
         None => {
             trip.refused();
-            Attempt::Choosing { request }
+            Attempt::Choosing { polled: None, request }
         }
     }
 }
