@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt;
 use tokio::time::sleep;
+use tower::{Service, ServiceExt};
 use tower_failover::{
     event::Event,
     failover::{Control, Failover, Policy, Repeat, Trigger},
@@ -185,4 +187,29 @@ async fn failover_promise_6_an_answer_to_a_call_of_before_confirms_no_switch() {
     let served = last.served_after().unwrap();
     assert_eq!(last.success(), Some(true));
     assert!(served >= 18 * SECOND && served < 19 * SECOND, "{served:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_6_a_call_that_had_to_wait_confirms_a_switch_after_which_it_was_sent() {
+    let (eu, us) = (Site::new("eu"), Site::new("us"));
+    let mut failover = keep(
+        Failover::builder("sessions")
+            .backend(eu.backend())
+            .backend(us.backend().tier(1))
+            .policy(Policy::new().attempt_timeout(60 * SECOND))
+            .build(),
+    );
+    eu.set(Fault::NeverReady);
+    let mut early = Box::pin(failover.ready().await.unwrap().call(1));
+    assert!(early.as_mut().now_or_never().is_none());
+    let control = failover.control();
+    control.fail_over("us", "out", None).unwrap();
+    control.recover("back");
+    sleep(3 * SECOND).await;
+    assert_eq!((eu.calls(), control.history().len()), (0, 3));
+    eu.set(Fault::Nothing);
+    assert_eq!(early.await.unwrap(), "eu");
+    let last = control.history().pop().unwrap();
+    assert_eq!(line(&last), "us→eu manual");
+    assert_eq!((last.success(), last.served_after()), (Some(true), Some(3 * SECOND)));
 }

@@ -71,7 +71,7 @@ where
         let may_have_run = this.doubt.is_some();
         let switchboard = &this.trip.switchboard;
         let Some(choice) = switchboard.choose(this.tried, false) else {
-            return Some(result.or_else(|_| Err(switchboard.nobody(may_have_run).into())));
+            return Some(result.map_err(|_| switchboard.nobody(may_have_run).into()));
         };
         // In doubt the last attempt is to be judged, too.
         let keeps_copy = may_have_run || keeps_copy(*this.repeat, *this.attempts - 1);
