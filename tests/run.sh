@@ -84,7 +84,7 @@ fi
 stage 300 server bash -euo pipefail -c ensure_server
 stage 600 build cargo test --all-features --no-run
 # The soak is run at full length by `.ci/run`.
-SOAK_REQUESTS=${SOAK_REQUESTS:-20000} stage 420 tests cargo test --all-features --tests
+SOAK_REQUESTS=${SOAK_REQUESTS:-20000} stage 600 tests cargo test --all-features --tests
 stage 300 'doc tests' cargo test --all-features --doc
 stage 300 examples bash -euo pipefail -c run_examples
 summary
