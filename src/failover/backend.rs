@@ -10,7 +10,7 @@ use crate::{BoxError, circuit_breaker::Circuit, event::Name, health::Health, log
 /// | [`tier`](Self::tier) | 0, which is the best |
 /// | [`weight`](Self::weight) | 1 |
 /// | [`circuit`](Self::circuit) | none |
-/// | [`health`](Self::health) | none: calls find out, and calls that may be repeated try whether it is back |
+/// | [`health`](Self::health) | none: calls find out, and try whether it is back |
 /// | [`catch_up`](Self::catch_up) | none |
 ///
 /// All backends of a failover are of one type: [`BoxCloneService`](tower::util::BoxCloneService) is
@@ -60,7 +60,8 @@ impl<S> Backend<S> {
     }
 
     /// Calls nobody whom this health calls unhealthy. Its [`Monitor`](crate::health::Monitor) also
-    /// tells when the backend is back.
+    /// tells when the backend is back; without a monitor calls try whether it is, also while the
+    /// health calls it unhealthy, and tell the health how that went.
     pub fn health(self, health: Health) -> Self {
         Self { health: Some(health), ..self }
     }

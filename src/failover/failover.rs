@@ -143,7 +143,7 @@ where
             repeat,
             copy,
         };
-        let may_try = repeat == Repeat::Always && self.switchboard.may_try();
+        let may_try = self.switchboard.may_try(repeat);
         let Some(seat) = self.seat.as_mut().filter(|seat| {
             !may_try && self.switchboard.sends_to(seat.target.id) && seat.target.is_fine()
         }) else {

@@ -2,8 +2,11 @@ use std::sync::Arc;
 
 use super::{Target, Weights};
 use crate::{
-    event::Name,
-    logic::roster::{Look, MemberId},
+    event::{Grade, Name},
+    logic::{
+        Moment,
+        roster::{Look, MemberId},
+    },
 };
 
 /// The backends of a failover.
@@ -18,6 +21,8 @@ pub(super) struct Member {
     pub(super) target: Arc<Target>,
     /// What went wrong with it last.
     pub(super) why: Option<Name>,
+    /// Its failures in a row are those since it came into use at this moment.
+    pub(super) counts_since: Option<Moment>,
 }
 
 impl Members {
@@ -29,7 +34,7 @@ impl Members {
     }
 
     pub(super) fn push(&mut self, target: Arc<Target>) {
-        self.members.push(Member { target, why: None });
+        self.members.push(Member { target, why: None, counts_since: None });
     }
 
     pub(super) fn remove(&mut self, id: MemberId) -> Option<Member> {
@@ -58,9 +63,17 @@ impl Members {
         self.members.iter().find(is_it).map(|member| &member.target)
     }
 
-    /// How each of them looks now.
-    pub(super) fn looks(&self, weights: Weights) -> impl Fn(MemberId) -> Look + use<> {
-        let latencies = self.members.iter().filter_map(|member| member.target.latency());
+    /// How each of them looks now, those that are in use compared with each other.
+    pub(super) fn looks(
+        &self,
+        weights: Weights,
+        is_in_use: &dyn Fn(MemberId) -> bool,
+    ) -> impl Fn(MemberId) -> Look + use<> {
+        let is_usable = |target: &Target| {
+            is_in_use(target.id) && target.grade() != Grade::Unhealthy && !target.is_shut()
+        };
+        let usable = self.iter().map(|member| &member.target).filter(|it| is_usable(it));
+        let latencies = usable.filter_map(|target| target.latency());
         let best = latencies.min_by(f64::total_cmp);
         let look = |target: &Target| Look {
             grade: target.grade(),

@@ -58,6 +58,10 @@
 //! | `cascade` | any of these, soon after it took over ([`Policy::cascade_within`]) |
 //! | `manual` | [`Control::fail_over`], [`Control::recover`] |
 //!
+//! A failed call makes nobody leave while no other backend can serve: one that fails now and then is
+//! better than none. If it then answers nothing for a [`Recovery::check_every`], the next one of
+//! which a check was good takes its place.
+//!
 //! **Which calls move.** What was refused before it was sent always goes on to the next backend. A
 //! call that was sent goes on as its [`Repeat`] says:
 //!
@@ -72,11 +76,13 @@
 //! earlier attempt may have run, no error says that nothing did: it is in a [`MayHaveRun`].
 //!
 //! **How it is gone back to.** A backend that was left is checked by its monitor, or, without one,
-//! tried by calls that may always be repeated. After good checks in a row, and a wait that is
+//! tried by calls: by those that may always be repeated, or, if a [`Recovery::check_every`] goes by
+//! without one of these, by any. A trial that fails is a failed call like any other: it goes on as
+//! the table says, so that one which may have run is lost to the caller. A
+//! [monitor](crate::health::Monitor) spares the calls this. After good checks in a row, and a wait that is
 //! jittered and grows if it is left again soon, it is [brought up to date](Backend::catch_up), and
 //! then serves again if its tier or weight is better; see [`Recovery`]. When nobody serves, any call
-//! is a trial and the first good check is enough. Calls that are never tried twice need a
-//! [monitor](crate::health::Monitor) for this, as nothing else finds out whether a backend is back.
+//! is a trial and the first good check is enough.
 //!
 //! The [`Upkeep`] does the checks and the waits: without it a failover leaves, but does not go back.
 //! The settings, their units and defaults are tabled at [`Policy`] and [`Recovery`].

@@ -95,7 +95,8 @@ impl Policy {
         Self { mode, ..self }
     }
 
-    /// After how many failures in a row a backend is left, in the mode [`Mode::AtOnce`].
+    /// After how many failures in a row a backend is left, in the mode [`Mode::AtOnce`], if another
+    /// can serve.
     #[must_use]
     pub const fn leave_after(self, failures: u32) -> Self {
         Self { leave_after: failures, ..self }

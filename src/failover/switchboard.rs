@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Choice, NoBackend, Policy, Target,
+    Choice, NoBackend, Policy, Repeat, Target,
     bell::Bell,
     members::Members,
     records::Records,
@@ -32,8 +32,11 @@ pub(super) struct Switchboard {
     pub(super) policy: Policy,
     pub(super) rules: Rules,
     pub(super) word: Word,
-    /// Before this moment no call needs to ask whether there is something to try.
+    /// Before this moment no call that may be repeated needs to ask whether there is something to
+    /// try.
     pub(super) trial_at: AtomicU64,
+    /// The same for calls that may not be repeated.
+    pub(super) any_trial_at: AtomicU64,
     board: Mutex<Board>,
     bulletin: Bulletin<Switch>,
     bell: Arc<Bell>,
@@ -57,6 +60,7 @@ impl Switchboard {
             rules: policy.rules(),
             word: Word::new(),
             trial_at: AtomicU64::new(0),
+            any_trial_at: AtomicU64::new(0),
             board: Mutex::new(Board {
                 roster: Roster::new(),
                 members: Members::default(),
@@ -115,14 +119,7 @@ impl Switchboard {
     /// A call on this backend failed, which began then; it is left if that was one too many.
     #[cold]
     pub(super) fn failed(&self, target: &Target, trigger: Trigger, since: Moment, why: Name) {
-        let leaves = target.failed() >= self.policy.leave_after;
-        self.act(|turn| {
-            turn.note(target.id, why);
-            if leaves {
-                turn.leave(target, trigger, since);
-                turn.settle();
-            }
-        });
+        self.act(|turn| turn.failed(target, trigger, since, why));
     }
 
     /// A call on this backend failed in a mode in which that moves nobody.
@@ -173,17 +170,18 @@ impl Switchboard {
         }
     }
 
-    /// Whether a call may ask for something to try; the coarse clock will do. One is left for the
-    /// backend that serves.
+    /// Whether a call may ask for something to try; the coarse clock will do. Those come first that
+    /// can go on to the backend that serves, whatever comes of the trial.
     #[inline]
-    pub(super) fn may_try(&self) -> bool {
-        self.word.read().wants_trial && self.is_time_to_try()
+    pub(super) fn may_try(&self, repeat: Repeat) -> bool {
+        self.word.read().wants_trial && self.is_time_to_try(repeat)
     }
 
     #[cold]
-    fn is_time_to_try(&self) -> bool {
-        self.policy.attempts > 1
-            && clock::coarse().as_nanos() >= self.trial_at.load(Ordering::Relaxed)
+    fn is_time_to_try(&self, repeat: Repeat) -> bool {
+        let is_safe = repeat == Repeat::Always && self.policy.attempts > 1;
+        let at = if is_safe { &self.trial_at } else { &self.any_trial_at };
+        clock::coarse().as_nanos() >= at.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Board> {

@@ -13,7 +13,7 @@ use crate::{
     BoxError, Outcome,
     circuit_breaker::{Circuit, Open, Permit},
     clock,
-    event::{Grade, Name},
+    event::{Grade, Name, Trigger},
     gate::{Guard, Pass},
     health::{Health, Unhealthy},
     logic::{
@@ -155,11 +155,13 @@ impl Target {
         self.failures.store(0, Ordering::Relaxed);
     }
 
-    /// Takes note of how long a call took and how it ended.
-    pub(super) fn sample(&self, began: Moment, is_success: bool) {
+    /// Takes note of how long a call took and how it ended. What fails at once is not fast.
+    pub(super) fn sample(&self, began: Moment, failure: Option<Trigger>) {
         let now = clock::now();
-        self.latency.add((now - began).as_secs_f64(), now);
-        self.success.add(if is_success { 1.0 } else { 0.0 }, now);
+        if matches!(failure, None | Some(Trigger::Timeout)) {
+            self.latency.add((now - began).as_secs_f64(), now);
+        }
+        self.success.add(if failure.is_none() { 1.0 } else { 0.0 }, now);
     }
 
     /// The average time of its calls, in seconds.

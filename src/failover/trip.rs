@@ -134,7 +134,7 @@ impl Trip {
             Outcome::Success => {
                 leg.target.answered();
                 if leg.began != Moment::NEVER {
-                    leg.target.sample(leg.began, true);
+                    leg.target.sample(leg.began, None);
                 }
                 if leg.is_trial {
                     self.tried(&leg, None);
@@ -155,7 +155,7 @@ impl Trip {
             None => leg.target.charge(),
         }
         if leg.began != Moment::NEVER {
-            leg.target.sample(leg.began, false);
+            leg.target.sample(leg.began, Some(trigger));
         }
         if leg.is_trial {
             self.tried(&leg, Some(why));

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     clock,
-    event::{Bulletin, Name, Switch, Trigger},
+    event::{Bulletin, Grade, Name, Switch, Trigger},
     logic::{
         Moment,
         roster::{Change, Look, MemberId, Rules, Standing},
@@ -34,7 +34,8 @@ impl<'a> Turn<'a> {
     }
 
     pub(super) fn looks(&self) -> impl Fn(MemberId) -> Look + use<> {
-        self.board.members.looks(self.switchboard.policy.weights)
+        let roster = &self.board.roster;
+        self.board.members.looks(self.switchboard.policy.weights, &|id| !roster.has_left(id))
     }
 
     /// Looks at everybody and decides who serves.
@@ -101,7 +102,7 @@ impl<'a> Turn<'a> {
         let looks = self.looks();
         // Those that were tried are left out of the choice by looking shut.
         let looks = |id| Look { is_shut: tried.contains(&id) || looks(id).is_shut, ..looks(id) };
-        if may_try && let Some(choice) = self.trial(&looks) {
+        if may_try && let Some(choice) = self.trial(false, &looks) {
             return Some(choice);
         }
         let (rules, roster) = (self.rules(), &self.board.roster);
@@ -112,14 +113,14 @@ impl<'a> Turn<'a> {
         match id {
             Some(id) => self.choice(id, false),
             None if roster.active().is_none_or(|active| tried.contains(&active)) => {
-                self.trial(&looks)
+                self.trial(true, &looks)
             }
             None => None,
         }
     }
 
-    fn trial(&mut self, looks: &dyn Fn(MemberId) -> Look) -> Option<Choice> {
-        let id = self.board.roster.trial(self.now, self.rules(), looks)?;
+    fn trial(&mut self, is_stranded: bool, looks: &dyn Fn(MemberId) -> Look) -> Option<Choice> {
+        let id = self.board.roster.trial(is_stranded, self.now, self.rules(), looks)?;
         self.choice(id, true)
     }
 
@@ -135,13 +136,30 @@ impl<'a> Turn<'a> {
         }
     }
 
-    pub(super) fn leave(&mut self, target: &Target, trigger: Trigger, since: Moment) {
-        target.forget_failures();
-        self.board.roster.leave(target.id, trigger, since.min(self.now), self.now, self.rules());
+    /// A call on a backend failed, which began then; it is left if that was one too many.
+    pub(super) fn failed(&mut self, target: &Target, trigger: Trigger, since: Moment, why: Name) {
+        self.note(target.id, why);
+        let since = since.min(self.now);
+        let in_use_since = self.board.roster.in_use_since(target.id);
+        let Some(in_use) = in_use_since.filter(|in_use| since >= *in_use) else { return };
+        let Some(member) = self.board.members.get_mut(target.id) else { return };
+        if member.counts_since.replace(in_use) != Some(in_use) {
+            target.forget_failures();
+        }
+        if target.failed() >= self.switchboard.policy.leave_after {
+            self.leave(target, trigger, since);
+            self.settle();
+        }
+    }
+
+    fn leave(&mut self, target: &Target, trigger: Trigger, since: Moment) {
+        let (now, looks) = (self.now, self.looks());
+        self.board.roster.leave(target.id, trigger, since, now, self.rules(), &looks);
         self.is_stirred = true;
     }
 
     pub(super) fn confirm(&mut self, id: MemberId, after: Switches) {
+        self.board.roster.answered(id);
         if self.board.roster.active() == Some(id) {
             self.board.records.confirm(after, self.now);
         }
@@ -149,6 +167,10 @@ impl<'a> Turn<'a> {
 
     pub(super) fn checked(&mut self, id: MemberId, result: Result<(), Name>) {
         match result {
+            // A trial that went well was told its health first, which may want more of them.
+            Ok(()) if (self.looks())(id).grade == Grade::Unhealthy => {
+                self.board.roster.abandoned(id);
+            }
             Ok(()) => self.board.roster.good(id, self.now, self.rules(), fastrand::f64()),
             Err(why) => {
                 self.note(id, why);
@@ -193,12 +215,13 @@ impl<'a> Turn<'a> {
     pub(super) fn end(self, bulletin: &Bulletin<Switch>) -> (bool, bool) {
         let looks = self.looks();
         let roster = &self.board.roster;
-        let trial_at = roster.trial_at(self.rules(), &looks);
-        let nanos = trial_at.unwrap_or(Moment::NEVER).as_nanos();
-        self.switchboard.trial_at.store(nanos, Ordering::Relaxed);
+        let trial_at = roster.trial_at(self.now, self.rules(), &looks);
+        let (of_safe, of_any) = trial_at.unwrap_or((Moment::NEVER, Moment::NEVER));
+        self.switchboard.trial_at.store(of_safe.as_nanos(), Ordering::Relaxed);
+        self.switchboard.any_trial_at.store(of_any.as_nanos(), Ordering::Relaxed);
         self.switchboard.word.write(Sign {
             active: roster.active(),
-            is_unconfirmed: self.board.records.is_unconfirmed(),
+            is_unconfirmed: self.board.records.is_unconfirmed() || roster.is_in_doubt(),
             is_ramping: roster.share(self.now, self.rules()) < 1.0,
             wants_trial: roster.active().is_some() && trial_at.is_some(),
             switches: self.board.records.count(),

@@ -12,7 +12,7 @@ use tokio::{sync::Semaphore, time::sleep};
 use tower_failover::{
     Backoff, BoxError,
     failover::{BackendState, Failover, Policy, Recovery, Repeat},
-    health,
+    health::{self, Health},
 };
 
 use crate::support::{Fault, Site, SiteService, call, keep};
@@ -161,4 +161,44 @@ async fn a_backend_that_is_removed_is_not_brought_up_to_date_any_more() {
     assert_eq!(Arc::strong_count(&scene.begun), 1, "the hook is gone with it");
     assert_eq!(Arc::strong_count(&scene.gate), 1, "and what it was at");
     assert_eq!(scene.eu.instances(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_5_a_catch_up_that_fails_at_once_is_tried_once_in_an_interval() {
+    for monitored in [false, true] {
+        let (eu, begun) = (Site::new("eu"), Arc::new(AtomicUsize::new(0)));
+        let health = if monitored {
+            let (health, monitor) = eu.health(health::Policy::new());
+            tokio::spawn(monitor);
+            health
+        } else {
+            Health::new("eu")
+        };
+        let counted = begun.clone();
+        let backend = eu.backend().health(health.clone()).catch_up(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async { Err("the source is not there".into()) }
+        });
+        let failover = Failover::builder("sessions").backend(backend).repeat(Repeat::Always);
+        let mut failover = keep(failover.build());
+        sleep(2 * SECOND).await;
+        call(&mut failover).await.unwrap();
+        health.down("gone");
+        sleep(SECOND / 10).await;
+        assert_eq!(failover.status().active, None);
+        health.up();
+        let ended = sleep(20 * SECOND);
+        tokio::pin!(ended);
+        // A loop that does not let go is seen by its count, not by the time, which stands still.
+        loop {
+            let runs = begun.load(Ordering::Relaxed);
+            assert!(runs <= 25, "{runs} runs in 20 s");
+            tokio::select! {
+                () = &mut ended => break,
+                () = sleep(SECOND / 10) => drop(call(&mut failover).await),
+            }
+        }
+        let runs = begun.load(Ordering::Relaxed);
+        assert!(runs >= 5, "{runs} runs in 20 s, with a good check or trial each second");
+    }
 }

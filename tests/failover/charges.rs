@@ -7,7 +7,8 @@ use tower::ServiceExt;
 use tower_failover::{
     Backoff, Circuit,
     circuit_breaker::{self, State},
-    failover::{BackendState, Failover, Policy, Recovery, Repeat},
+    failover::{BackendState, Failover, Mode, Policy, Recovery, Repeat},
+    health::{self, Health},
 };
 
 use crate::support::{Fault, Log, Site, call, keep, line};
@@ -120,4 +121,71 @@ async fn several_failures_in_a_row_make_it_leave_if_it_is_told_so() {
         assert_eq!(call(&mut failover).await.unwrap(), "us");
     }
     assert_eq!(failover.status().active.unwrap().as_str(), "us");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_2_failures_of_before_do_not_count_after_the_return() {
+    let (eu, us) = (Site::new("eu"), Site::new("us"));
+    let (health, monitor) = eu.health(health::Policy::new());
+    tokio::spawn(monitor);
+    let log = Log::default();
+    let mut failover = keep(
+        Failover::builder("f")
+            .backend(eu.backend().health(health))
+            .backend(us.backend().tier(1))
+            .repeat(Repeat::Always)
+            .policy(Policy::new().leave_after(2))
+            .observe(log.observer())
+            .build(),
+    );
+    sleep(2 * SECOND).await;
+    // Three calls hang: two make it leave, the third is late.
+    eu.set(Fault::Hangs);
+    let mut late = vec![];
+    for n in 0..3 {
+        let mut failover = failover.clone();
+        late.push(tokio::spawn(async move {
+            sleep(n * (SECOND / 100)).await;
+            call(&mut failover).await
+        }));
+    }
+    for call in late {
+        call.await.unwrap().unwrap();
+    }
+    eu.set(Fault::Nothing);
+    sleep(120 * SECOND).await;
+    assert_eq!(failover.status().active.unwrap().as_str(), "eu");
+    let before = log.lines().len();
+    eu.set(Fault::Refused);
+    call(&mut failover).await.unwrap();
+    assert_eq!(log.lines().len(), before, "left after one failure: {:#?}", log.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_2_a_backend_that_fails_fast_does_not_score_best() {
+    let (eu, us, ap) = (Site::new("eu"), Site::new("us"), Site::new("ap"));
+    let sites = [&eu, &us, &ap];
+    let healths: Vec<_> = (0..3).map(|n| Health::new(["eu", "us", "ap"][n])).collect();
+    let mut builder = Failover::builder("f").repeat(Repeat::Always);
+    for (site, health) in sites.into_iter().zip(&healths) {
+        health.succeeded(SECOND / 100);
+        builder = builder.backend(site.backend().health(health.clone()));
+    }
+    let mut failover = keep(builder.policy(Policy::new().mode(Mode::ByHealth)).build());
+    let control = failover.control();
+    // Each is used for a while: us fails at once, ap answers after 20 ms.
+    us.set(Fault::Refused);
+    ap.set(Fault::Slow(SECOND / 50));
+    for name in ["us", "ap", "eu"] {
+        control.fail_over(name, "to see how it is", None).unwrap();
+        for _ in 0..200 {
+            let _ = call(&mut failover).await;
+            sleep(SECOND / 100).await;
+        }
+    }
+    control.recover("seen");
+    healths[0].down("gone");
+    let _ = call(&mut failover).await;
+    let status = failover.status();
+    assert_eq!(status.active.clone().unwrap().as_str(), "ap", "{status:#?}");
 }

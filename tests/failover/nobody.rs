@@ -23,7 +23,9 @@ fn reasons(error: &BoxError) -> Vec<(String, String)> {
 #[tokio::test(start_paused = true)]
 async fn failover_promise_4_the_caller_is_told_why_of_each_backend() {
     let sites = ["a", "b", "c", "d"].map(Site::new);
-    let (health, circuit) = (Health::new("b"), Circuit::new("c"));
+    // A health that nobody monitors would be found out by a call.
+    let (health, _monitor) = sites[1].health(health::Policy::new());
+    let circuit = Circuit::new("c");
     let policy = Policy::new().attempts(4).attempt_timeout(SECOND);
     let mut failover = keep(
         Failover::builder("sessions")
@@ -114,33 +116,125 @@ async fn failover_promise_4_the_first_that_is_back_serves_at_once_with_a_monitor
 
 #[tokio::test(start_paused = true)]
 async fn failover_promise_4_the_first_that_is_back_serves_at_once_without_monitor_or_upkeep() {
-    let (eu, us) = (Site::new("eu"), Site::new("us"));
-    let (mut failover, upkeep) = Failover::builder("sessions")
-        .backend(eu.backend())
-        .backend(us.backend())
-        .repeat(Repeat::Never)
-        .build();
-    drop(upkeep);
-    for site in [&eu, &us] {
-        site.set(Fault::Refused);
+    for name in ["eu", "us"] {
+        let (eu, us) = (Site::new("eu"), Site::new("us"));
+        let (mut failover, upkeep) = Failover::builder("sessions")
+            .backend(eu.backend())
+            .backend(us.backend())
+            .repeat(Repeat::Never)
+            .build();
+        drop(upkeep);
+        for site in [&eu, &us] {
+            site.set(Fault::Refused);
+        }
+        let (mut calls, began) = (0, Instant::now());
+        while began.elapsed() < 20 * SECOND {
+            call(&mut failover).await.unwrap_err();
+            calls += 1;
+            sleep(SECOND / 100).await;
+        }
+        let tried = eu.calls();
+        assert!(
+            (10..=25).contains(&tried),
+            "the one that was left is tried once a second: {tried}"
+        );
+        assert_eq!(us.calls(), calls - tried, "the last one is kept: it is better than nobody");
+        if name == "eu" { &eu } else { &us }.set(Fault::Nothing);
+        let healed = Instant::now();
+        while call(&mut failover).await.is_err() {
+            sleep(SECOND / 100).await;
+        }
+        assert!(healed.elapsed() <= Recovery::new().longest_pause_between_checks());
+        for _ in 0..10 {
+            assert_eq!(call(&mut failover).await.unwrap(), name);
+        }
     }
-    let (mut tried, began) = (0, Instant::now());
-    while began.elapsed() < 20 * SECOND {
-        let before = eu.calls() + us.calls();
-        call(&mut failover).await.unwrap_err();
-        tried += eu.calls() + us.calls() - before;
-        sleep(SECOND / 100).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_4_some_errors_of_the_last_backend_are_not_made_an_outage() {
+    let eu = Site::new("eu");
+    let mut failover =
+        keep(Failover::builder("f").backend(eu.backend()).repeat(Repeat::Always).build());
+    let (mut failed, mut faults) = (0, 0);
+    for _ in 0..30_000 {
+        let fails = fastrand::u32(..10) == 0;
+        faults += u32::from(fails);
+        eu.set(if fails { Fault::Dropped } else { Fault::Nothing });
+        failed += u32::from(call(&mut failover).await.is_err());
+        sleep(Duration::from_millis(1)).await;
     }
-    assert!((20..=50).contains(&tried), "each of the two is tried about once a second: {tried}");
-    us.set(Fault::Nothing);
+    assert!(faults > 2_000);
+    assert_eq!((failed, eu.calls()), (faults, 30_000), "failed, sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_4_one_error_of_the_only_backend_fails_one_call() {
+    let eu = Site::new("eu");
+    let mut failover =
+        keep(Failover::builder("f").backend(eu.backend()).repeat(Repeat::Always).build());
+    eu.set(Fault::Dropped);
+    assert!(call(&mut failover).await.is_err());
+    eu.set(Fault::Slow(SECOND / 20));
+    let calls: Vec<_> = (0..100)
+        .map(|_| {
+            let mut failover = failover.clone();
+            tokio::spawn(async move { call(&mut failover).await })
+        })
+        .collect();
+    let mut failed = 0;
+    for call in calls {
+        failed += usize::from(call.await.unwrap().is_err());
+    }
+    assert_eq!((failed, eu.calls()), (0, 101), "failed, calls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_4_some_errors_of_all_backends_are_not_made_an_outage() {
+    let sites = [Site::new("eu"), Site::new("us")];
+    let mut failover = keep(
+        Failover::builder("sessions")
+            .backend(sites[0].backend())
+            .backend(sites[1].backend().tier(1))
+            .repeat(Repeat::Never)
+            .build(),
+    );
+    let (mut failed, mut faults) = (0, 0);
+    for _ in 0..30_000 {
+        let fails = fastrand::u32(..10) == 0;
+        faults += u32::from(fails);
+        let fault = if fails { Fault::Dropped } else { Fault::Nothing };
+        sites.iter().for_each(|site| site.set(fault));
+        failed += u32::from(call(&mut failover).await.is_err());
+        sleep(SECOND / 1_000).await;
+    }
+    assert!(faults > 2_000);
+    assert_eq!(failed, faults);
+    let history = failover.control().history();
+    let lines: Vec<_> = history.iter().map(line).collect();
+    assert!(lines.len() <= 12, "one of the two is back every 10 s at most: {lines:?}");
+    assert!(lines.iter().all(|line| !line.ends_with("none")), "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_4_any_call_tries_whom_nobody_checks_when_nobody_serves() {
+    let (eu, health) = (Site::new("eu"), Health::new("eu"));
+    let backend = eu.backend().health(health.clone());
+    let mut failover =
+        keep(Failover::builder("sessions").backend(backend).repeat(Repeat::Never).build());
+    health.down("gone");
+    sleep(SECOND / 10).await;
+    assert_eq!(failover.status().active, None);
+    eu.set(Fault::Refused);
+    call(&mut failover).await.unwrap_err();
+    assert!(call(&mut failover).await.unwrap_err().is::<NoBackend>(), "one in an interval");
+    assert_eq!(eu.calls(), 1);
+    eu.set(Fault::Nothing);
     let healed = Instant::now();
     while call(&mut failover).await.is_err() {
         sleep(SECOND / 100).await;
     }
     assert!(healed.elapsed() <= Recovery::new().longest_pause_between_checks());
-    for _ in 0..10 {
-        assert_eq!(call(&mut failover).await.unwrap(), "us");
-    }
 }
 
 trait LongestPause {
@@ -161,8 +255,12 @@ async fn the_reasons_hold_no_password_and_are_short() {
         error.push_str(&"no ".repeat(10_000));
         Err::<(), BoxError>(error.into())
     };
-    let mut failover =
-        keep(Failover::builder("sessions").backend(Backend::new("eu", service_fn(rude))).build());
+    let mut failover = keep(
+        Failover::builder("sessions")
+            .backend(Backend::new("eu", service_fn(rude)))
+            .backend(Backend::new("us", service_fn(rude)))
+            .build(),
+    );
     let told = failover.ready().await.unwrap().call(1).await.unwrap_err();
     assert!(told.to_string().contains("may have run"), "{told}");
     let error = failover.ready().await.unwrap().call(1).await.unwrap_err();

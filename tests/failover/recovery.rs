@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use tower::{Service, ServiceExt};
 use tower_failover::{
     Backoff, Circuit, Ratio,
-    failover::{BackendState, Failover, Policy, Recovery, Repeat, Trigger},
+    failover::{BackendState, By, Failover, MayHaveRun, Policy, Recovery, Repeat, Trigger},
     health::{self, Health},
 };
 
@@ -295,4 +296,160 @@ async fn its_health_makes_it_leave_without_any_call() {
     let last = history.last().unwrap();
     assert_eq!((last.trigger(), last.switched_after()), (Trigger::Health, Duration::ZERO));
     assert!(last.reason().contains("push"), "{}", last.reason());
+}
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_3_a_backend_whose_health_nobody_monitors_comes_back() {
+    let (eu, us) = (Site::new("eu"), Site::new("us"));
+    let mut failover = keep(
+        Failover::builder("f")
+            .backend(eu.backend().health(Health::new("eu")))
+            .backend(us.backend().tier(1))
+            .repeat(Repeat::Always)
+            .build(),
+    );
+    assert_eq!(call(&mut failover).await.unwrap(), "eu");
+    eu.set(Fault::Refused);
+    for _ in 0..500 {
+        assert_eq!(call(&mut failover).await.unwrap(), "us");
+        sleep(TICK).await;
+    }
+    eu.set(Fault::Nothing);
+    let before = eu.calls();
+    let began = Instant::now();
+    while call(&mut failover).await.unwrap() != "eu" {
+        assert!(
+            began.elapsed() < 3600 * SECOND,
+            "never; tried {} times in an hour; {:?}",
+            eu.calls() - before,
+            failover.status()
+        );
+        sleep(100 * TICK).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_3_a_backend_whose_monitor_is_gone_comes_back() {
+    let (eu, us) = (Site::new("eu"), Site::new("us"));
+    let (health, monitor) = eu.health(health::Policy::new());
+    let task = tokio::spawn(monitor);
+    let mut failover = keep(
+        Failover::builder("f")
+            .backend(eu.backend().health(health))
+            .backend(us.backend().tier(1))
+            .repeat(Repeat::Always)
+            .build(),
+    );
+    assert_eq!(call(&mut failover).await.unwrap(), "eu");
+    eu.set(Fault::Refused);
+    sleep(10 * SECOND).await;
+    assert_eq!(call(&mut failover).await.unwrap(), "us");
+    task.abort();
+    sleep(SECOND).await;
+    eu.set(Fault::Nothing);
+    us.set(Fault::Refused);
+    let before = eu.calls();
+    let mut served = 0;
+    for _ in 0..3600 {
+        served += usize::from(call(&mut failover).await.is_ok());
+        sleep(SECOND).await;
+    }
+    assert!(served > 0, "never in an hour; tried {} times", eu.calls() - before);
+}
+
+/// Counted from the moment it works again.
+async fn goes_back(eu: &Site, failover: &mut Failover<SiteService>) {
+    eu.set(Fault::Refused);
+    let _ = call(failover).await;
+    assert_eq!(call(failover).await.unwrap(), "us");
+    eu.set(Fault::Nothing);
+    let healed = Instant::now();
+    while failover.status().active.unwrap().as_str() != "eu" {
+        call(failover).await.unwrap();
+        assert!(healed.elapsed() < 60 * SECOND, "{:?}", failover.status());
+        sleep(SECOND / 2).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_3_it_goes_back_with_all_defaults() {
+    let (eu, us) = (Site::new("eu"), Site::new("us"));
+    let mut failover =
+        keep(Failover::builder("f").backend(eu.backend()).backend(us.backend().tier(1)).build());
+    goes_back(&eu, &mut failover).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_3_it_goes_back_whatever_may_be_repeated_and_with_one_attempt() {
+    for repeat in [Repeat::Never, Repeat::IfNotApplied, Repeat::Always] {
+        for attempts in 1..3 {
+            let (eu, us) = (Site::new("eu"), Site::new("us"));
+            let mut failover = keep(
+                Failover::builder("f")
+                    .backend(eu.backend())
+                    .backend(us.backend().tier(1))
+                    .policy(Policy::new().attempts(attempts))
+                    .repeat(repeat)
+                    .build(),
+            );
+            goes_back(&eu, &mut failover).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_3_only_calls_that_are_safe_try_it_while_there_are_such() {
+    let (eu, us) = (Site::new("eu"), Site::new("us"));
+    let by = |request: &u64| if *request == 0 { Repeat::Always } else { Repeat::IfNotApplied };
+    let mut failover = keep(
+        Failover::builder("f")
+            .backend(eu.backend())
+            .backend(us.backend().tier(1))
+            .repeat(By(by))
+            .build(),
+    );
+    eu.set(Fault::Refused);
+    assert_eq!(failover.ready().await.unwrap().call(0).await.unwrap(), "us");
+    eu.set(Fault::Dropped);
+    let mut trials = [0, 0];
+    for n in 0..6_000 {
+        // One in ten is safe for half of the time, then none is.
+        let request = u64::from(n >= 3_000 || n % 10 > 0);
+        let before = eu.calls();
+        let answer = failover.ready().await.unwrap().call(request).await;
+        let tried = eu.calls() - before;
+        trials[usize::from(n >= 3_000)] += tried;
+        assert!(tried == 0 || n >= 3_000 || request == 0, "{n} was not safe");
+        match answer {
+            Ok(name) => assert_eq!(name, "us"),
+            Err(error) => assert!(tried == 1 && error.is::<MayHaveRun>(), "{error}"),
+        }
+        sleep(TICK).await;
+    }
+    assert!(trials.iter().all(|trials| *trials >= 2), "{trials:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failover_promise_3_who_is_preferred_by_hand_is_gone_back_to_after_a_failure() {
+    let (eu, us) = (Site::new("eu"), Site::new("us"));
+    let mut failover = keep(
+        Failover::builder("f")
+            .backend(eu.backend())
+            .backend(us.backend().tier(1))
+            .repeat(Repeat::Always)
+            .build(),
+    );
+    failover.control().fail_over("us", "maintenance of eu", None).unwrap();
+    assert_eq!(call(&mut failover).await.unwrap(), "us");
+    us.set(Fault::Refused);
+    assert_eq!(call(&mut failover).await.unwrap(), "eu");
+    us.set(Fault::Nothing);
+    let before = us.calls();
+    for _ in 0..3600 {
+        if call(&mut failover).await.unwrap() == "us" {
+            return;
+        }
+        sleep(SECOND).await;
+    }
+    panic!("not in an hour; tried {} times", us.calls() - before);
 }

@@ -16,6 +16,8 @@ pub(super) struct Absence {
     bad: u32,
     /// When the first of the good ones came, and when the wait that it began ends.
     pub(super) wait: Option<(Moment, Moment)>,
+    /// It could not be brought up to date.
+    pub(super) is_behind: bool,
     /// Somebody checks it, until its verdict or this moment.
     claimed_until: Option<Moment>,
 }
@@ -32,6 +34,7 @@ impl Absence {
             good: 0,
             bad: 0,
             wait: None,
+            is_behind: false,
             claimed_until: None,
         }
     }
@@ -50,6 +53,12 @@ impl Absence {
         self.good = 0;
         self.bad = self.bad.saturating_add(1);
         self.wait = None;
+    }
+
+    /// Its catch-up failed: that its health is good is no reason to try again.
+    pub(super) fn fall_behind(&mut self) {
+        self.bad();
+        self.is_behind = true;
     }
 
     /// Whether the checks so far are enough to come back while another serves.

@@ -38,8 +38,8 @@ impl Seen<'_> {
         }
     }
 
-    /// Nobody serves, and it could: a check was good since it was left, or its health says so
-    /// anew. That a health was good all the time while calls failed is no news.
+    /// Nobody serves well, and it could: a check was good since it was left, or its health says so
+    /// anew. That a health was good all the time while calls or a catch-up failed is no news.
     pub(super) fn is_rescue(&self) -> bool {
         let Some(absence) = self.member.absence() else { return false };
         let news = match absence.trigger {
@@ -51,7 +51,7 @@ impl Seen<'_> {
             | Trigger::Manual
             | Trigger::Recovery => false,
         };
-        let healthy = news && self.look.grade == Grade::Healthy;
+        let healthy = news && !absence.is_behind && self.look.grade == Grade::Healthy;
         self.look.is_open() && (absence.good > 0 || healthy)
     }
 
@@ -94,6 +94,18 @@ impl Roster {
             Some(active) => Some(active.member.id),
             None => self.best(&seen, rules),
         }
+    }
+
+    /// Whether calls can go to this one and to nobody else.
+    pub(super) fn is_last(
+        &self,
+        id: MemberId,
+        rules: &Rules,
+        looks: &dyn Fn(MemberId) -> Look,
+    ) -> bool {
+        let mut seen = self.seen(looks);
+        seen.retain(|seen| seen.class(self.home(), rules).is_some());
+        seen.len() == 1 && seen[0].member.id == id
     }
 
     /// The one to be chosen at a switch.

@@ -37,6 +37,8 @@ pub(super) struct Member {
     pub(super) left: u32,
     /// When it was asked last whether it is well.
     pub(super) asked_at: Option<Moment>,
+    /// When the catch-up began that runs or has failed last.
+    pub(super) caught_up_at: Option<Moment>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,16 +69,25 @@ impl Member {
     /// of one that is out already says nothing new, unless that is a last resort.
     pub(super) fn leave(&mut self, sign: Sign, is_active: bool, recovery: &Recovery) {
         let Sign { trigger, since, now } = sign;
+        if self.in_use_since().is_none_or(|in_use| since < in_use) {
+            return;
+        }
         self.left = match self.place {
-            Place::Up(presence) if since < presence.since => return,
             Place::Up(presence) if now - presence.since >= recovery.stable_after => 1,
             Place::Up(_) => self.left.saturating_add(1),
-            Place::Out(absence) if absence.trigger != Trigger::Degradation => return,
-            Place::Out(absence) if since < absence.since => return,
             Place::Out(_) => self.left.saturating_add(u32::from(is_active)),
             Place::CatchingUp { .. } => return,
         };
         self.place = Place::Out(Absence::new(trigger, since, now));
+    }
+
+    /// Since when calls may go there, if only as a last resort.
+    pub(super) fn in_use_since(&self) -> Option<Moment> {
+        match self.place {
+            Place::Up(presence) => Some(presence.since),
+            Place::Out(absence) if absence.trigger == Trigger::Degradation => Some(absence.since),
+            Place::Out(_) | Place::CatchingUp { .. } => None,
+        }
     }
 
     /// Comes back, after its catch-up if it has one.

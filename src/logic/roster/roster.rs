@@ -1,5 +1,5 @@
 use super::{
-    MemberId, Rank, Rules, Standing, Trigger,
+    Look, MemberId, Rank, Rules, Standing, Trigger,
     absence::Absence,
     member::{Member, Place, Presence, Sign},
     ramp::Ramp,
@@ -24,6 +24,18 @@ pub(super) struct Active {
     pub(super) since: Moment,
     /// It serves because another one failed.
     pub(super) took_over: bool,
+    /// It failed and has not answered since, and is kept because nobody else can serve.
+    pub(super) doubt: Option<Doubt>,
+}
+
+/// The failure that a member would have been left for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doubt {
+    pub(super) trigger: Trigger,
+    pub(super) sign: Moment,
+    /// From then on another is better that was good once; until then this may have been an error
+    /// among many answers.
+    pub(super) firm_at: Moment,
 }
 
 /// Who is preferred by hand.
@@ -46,7 +58,8 @@ impl Roster {
         let by = if self.has_begun { Trigger::Membership } else { Trigger::Start };
         let up = Presence { since: now, by, sign: now, is_back: false };
         let place = if self.active.is_some() { Place::Out(absence) } else { Place::Up(up) };
-        let mut member = Member { id, rank, has_catch_up, place, left: 0, asked_at: None };
+        let mut member =
+            Member { id, rank, has_catch_up, place, left: 0, asked_at: None, caught_up_at: None };
         if self.active.is_none() && self.has_begun && has_catch_up {
             member.place = Place::Out(absence);
             member.come(Trigger::Membership, true, now);
@@ -76,14 +89,16 @@ impl Roster {
 
     /// Whether a member is out, and no last resort either.
     pub(crate) fn has_left(&self, id: MemberId) -> bool {
-        self.member(id).is_some_and(|member| match member.place {
-            Place::Up(_) => false,
-            Place::Out(absence) => absence.trigger != Trigger::Degradation,
-            Place::CatchingUp { .. } => true,
-        })
+        self.member(id).is_some_and(|member| member.in_use_since().is_none())
     }
 
-    /// A call on a member failed so that it is left; `since` is when that call began.
+    /// Since when calls may go to a member, if only as a last resort.
+    pub(crate) fn in_use_since(&self, id: MemberId) -> Option<Moment> {
+        self.member(id)?.in_use_since()
+    }
+
+    /// A call on a member failed so that it is left; `since` is when that call began. It is kept if
+    /// nobody else can serve: who fails now and then is better than nobody.
     pub(crate) fn leave(
         &mut self,
         id: MemberId,
@@ -91,11 +106,42 @@ impl Roster {
         since: Moment,
         now: Moment,
         rules: &Rules,
+        looks: &dyn Fn(MemberId) -> Look,
     ) {
         let is_active = self.active() == Some(id);
+        if self.is_last(id, rules, looks) {
+            let is_news = self.in_use_since(id).is_some_and(|in_use| since >= in_use);
+            if let Some(active) = self.active.as_mut().filter(|_| is_active && is_news) {
+                let firm_at = now + rules.recovery.check_every;
+                active.doubt.get_or_insert(Doubt { trigger, sign: since, firm_at });
+            }
+            return;
+        }
         if let Some(member) = self.member_mut(id) {
             member.leave(Sign { trigger, since, now }, is_active, &rules.recovery);
         }
+    }
+
+    /// A member answered a call.
+    pub(crate) fn answered(&mut self, id: MemberId) {
+        if let Some(active) = self.active.as_mut().filter(|active| active.id == id) {
+            active.doubt = None;
+        }
+    }
+
+    /// Whether who serves failed, is kept all the same, and has not answered since.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.active.is_some_and(|active| active.doubt.is_some())
+    }
+
+    /// Whether nobody serves, or one does that has only failed for a while.
+    pub(super) fn is_forlorn(&self, now: Moment) -> bool {
+        self.active.is_none() || self.firm_doubt(now).is_some()
+    }
+
+    pub(super) fn firm_doubt(&self, now: Moment) -> Option<(MemberId, Doubt)> {
+        let active = self.active?;
+        active.doubt.filter(|doubt| now >= doubt.firm_at).map(|doubt| (active.id, doubt))
     }
 
     /// A recovery check or a trial call went well: the member answered, and its health, if it has
@@ -129,15 +175,18 @@ impl Roster {
     /// The catch-up of a member has ended. One that was begun only because nobody served does not
     /// end the wait, if somebody serves by now.
     pub(crate) fn caught_up(&mut self, id: MemberId, is_ok: bool, now: Moment) {
-        let is_served = self.active.is_some();
+        let is_served = !self.is_forlorn(now);
         let Some(member) = self.member_mut(id) else { return };
         let Place::CatchingUp { mut absence, by, is_early, .. } = member.place else { return };
+        if is_ok {
+            member.caught_up_at = None;
+        }
         if is_ok && !(is_early && is_served) {
             member.come(by, is_early, now);
             return;
         }
         if !is_ok {
-            absence.bad();
+            absence.fall_behind();
         }
         member.place = Place::Out(absence);
     }

@@ -24,6 +24,7 @@ impl Roster {
         self.end_pin(now);
         let before = self.active.and_then(|active| self.member(active.id)).map(|it| it.place);
         self.mark_out(now, rules, &looks);
+        self.end_doubt(now, rules, &looks);
         let to = self.wanted(rules, &looks).or_else(|| self.rescue(now, &looks));
         let from = self.active();
         if to == from {
@@ -79,6 +80,20 @@ impl Roster {
         }
     }
 
+    /// Who has only failed for a while was better than nobody, but not than another.
+    fn end_doubt(&mut self, now: Moment, rules: &Rules, looks: &dyn Fn(MemberId) -> Look) {
+        let Some((id, doubt)) = self.firm_doubt(now) else { return };
+        if self.is_last(id, rules, looks) {
+            self.rescue(now, looks);
+        }
+        if !self.is_last(id, rules, looks)
+            && let Some(member) = self.member_mut(id)
+        {
+            let sign = Sign { trigger: doubt.trigger, since: doubt.sign, now };
+            member.leave(sign, true, &rules.recovery);
+        }
+    }
+
     fn wanted(&self, rules: &Rules, looks: &dyn Fn(MemberId) -> Look) -> Option<MemberId> {
         let (all, home) = (self.seen(looks), self.home());
         let class = |seen: &Seen<'_>| seen.class(home, rules);
@@ -104,7 +119,7 @@ impl Roster {
         Some(back.unwrap_or(active).member.id)
     }
 
-    /// Nobody can serve: then the first that could does at once, or as soon as it has caught up.
+    /// Nobody can serve well: then the first that could does at once, or as soon as it has caught up.
     fn rescue(&mut self, now: Moment, looks: &dyn Fn(MemberId) -> Look) -> Option<MemberId> {
         let mut found = self.seen(looks);
         found.retain(Seen::is_rescue);
@@ -167,7 +182,7 @@ impl Roster {
                 | Trigger::Cascade => true,
                 Trigger::Start | Trigger::Manual | Trigger::Recovery | Trigger::Membership => false,
             };
-        self.active = to.map(|id| Active { id, since: now, took_over });
+        self.active = to.map(|id| Active { id, since: now, took_over, doubt: None });
         self.has_begun |= to.is_some();
         let gradual = rules.recovery.gradual.filter(|_| trigger == Trigger::Recovery);
         self.ramp = before.zip(gradual).map(|(before, gradual)| Ramp::new(before, now, gradual));

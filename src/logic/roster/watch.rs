@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::{
     Look, MemberId, Roster, Rules,
     member::{Member, Place},
@@ -23,7 +25,7 @@ impl Roster {
         rules: &Rules,
         looks: &dyn Fn(MemberId) -> Look,
     ) -> Due {
-        let is_needed = self.active.is_none();
+        let is_needed = self.is_forlorn(now);
         let every = rules.recovery.check_every;
         let (mut checks, mut catch_ups) = (vec![], vec![]);
         let mut at = now + every;
@@ -31,11 +33,17 @@ impl Roster {
             let (id, asked_at) = (member.id, member.asked_at);
             match &mut member.place {
                 Place::Up(_) => {}
-                Place::CatchingUp { is_claimed, .. } => {
-                    if !std::mem::replace(is_claimed, true) {
+                Place::CatchingUp { is_claimed, .. } if !*is_claimed => {
+                    let next = member.caught_up_at.map_or(now, |begun| begun + every);
+                    if now >= next {
                         catch_ups.push(id);
+                        *is_claimed = true;
+                        member.caught_up_at = Some(now);
+                    } else {
+                        at = at.min(next);
                     }
                 }
+                Place::CatchingUp { .. } => {}
                 Place::Out(absence) => {
                     let look = looks(id);
                     if !look.is_monitored || look.is_shut {
@@ -52,22 +60,23 @@ impl Roster {
             }
         }
         let ends = [self.pin.map(|pin| pin.until), self.ramp.map(|ramp| ramp.until)];
-        let trials = self.trials(rules, looks).into_iter().map(|(next, _)| next);
+        let trials = self.trials(is_needed, rules, looks).into_iter().map(|(next, _)| next);
         let times = ends.into_iter().flatten().chain(trials);
         let at = times.filter(|time| *time > now).fold(at, Moment::min);
         Due { checks, catch_ups, at }
     }
 
     /// A member that a call may try now, in place of the one that serves. It is not said a second
-    /// time before the call ends with `good`, `bad` or `abandoned`. While nobody serves any call
-    /// may be the trial, as there is nowhere else to go.
+    /// time before the call ends with `good`, `bad` or `abandoned`. A call that is `stranded` has
+    /// nowhere else to go.
     pub(crate) fn trial(
         &mut self,
+        is_stranded: bool,
         now: Moment,
         rules: &Rules,
         looks: &dyn Fn(MemberId) -> Look,
     ) -> Option<MemberId> {
-        let trials = self.trials(rules, looks);
+        let trials = self.trials(is_stranded || self.is_forlorn(now), rules, looks);
         let due = trials.into_iter().filter(|(next, _)| now >= *next).map(|(_, member)| member);
         let id = due.min_by_key(|member| member.rank.key())?.id;
         let member = self.member_mut(id)?;
@@ -78,20 +87,35 @@ impl Roster {
         Some(id)
     }
 
-    /// From when on there is a [trial](Self::trial) for a call, if there is a member to try.
+    /// From when on there is a [trial](Self::trial), if there is a member to try: for a call that
+    /// may be repeated, and for any call. The latter has to wait until it seems that there are no
+    /// others, unless nobody serves well.
     pub(crate) fn trial_at(
         &self,
+        now: Moment,
         rules: &Rules,
         looks: &dyn Fn(MemberId) -> Look,
-    ) -> Option<Moment> {
-        self.trials(rules, looks).into_iter().map(|(next, _)| next).min()
+    ) -> Option<(Moment, Moment)> {
+        let is_needed = self.is_forlorn(now);
+        let next = self.trials(is_needed, rules, looks).into_iter().map(|(next, _)| next).min()?;
+        let patience = if is_needed { Duration::ZERO } else { rules.recovery.check_every };
+        Some((next, next + patience))
     }
 
-    /// Members that are out, that nobody checks, and whose tier is not worse than that of the one
-    /// that serves, each with the time of its next trial.
-    fn trials(&self, rules: &Rules, looks: &dyn Fn(MemberId) -> Look) -> Vec<(Moment, &Member)> {
-        let is_needed = self.active.is_none();
-        let worst = self.active().and_then(|id| self.member(id)).map(|active| active.rank.tier);
+    /// Members that are out, that nobody checks, and that are no worse than the one that serves,
+    /// each with the time of its next trial. If another is needed, all will do.
+    fn trials(
+        &self,
+        is_needed: bool,
+        rules: &Rules,
+        looks: &dyn Fn(MemberId) -> Look,
+    ) -> Vec<(Moment, &Member)> {
+        let active = self.active().filter(|_| !is_needed);
+        let worst = active.and_then(|id| self.member(id)).map(|active| active.rank.tier);
+        let is_fit = |member: &Member| {
+            let is_home = self.home() == Some(member.id);
+            is_home || worst.is_none_or(|worst| member.rank.tier <= worst)
+        };
         let next = |member: &Member| {
             let absence = member.absence()?;
             let spacing = absence.spacing_of_trials(is_needed, &rules.recovery);
@@ -99,8 +123,8 @@ impl Roster {
         };
         self.seen(looks)
             .into_iter()
-            .filter(|seen| !seen.look.is_monitored && seen.look.is_open())
-            .filter(|seen| worst.is_none_or(|worst| seen.member.rank.tier <= worst))
+            .filter(|seen| !seen.look.is_monitored && !seen.look.is_shut)
+            .filter(|seen| is_fit(seen.member))
             .filter_map(|seen| Some((next(seen.member)?, seen.member)))
             .collect()
     }

@@ -53,7 +53,7 @@ fn a_fleet_in_a_storm_keeps_its_budget_its_health_and_its_calm() {
         "cascade",
         "trial",
         "unhealthy",
-        "nobody",
+        "alone",
     ]);
 }
 

@@ -121,6 +121,9 @@ impl Watch {
         let mut seen = self.0.seen.lock().unwrap();
         seen.note_left(&status);
         seen.report.count("call");
+        if !is_out(backend) && status.backends.iter().filter(|it| !is_out(it)).count() == 1 {
+            seen.report.count("alone");
+        }
         if grade == Grade::Unhealthy && self.has_healthy_other(&status, number) {
             let name = &backend.name;
             seen.report.breach(format!(

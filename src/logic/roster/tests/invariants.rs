@@ -35,7 +35,12 @@ fn who_is_unhealthy_or_shut_never_serves_and_is_never_tried() {
             }
             if let Answer::Member(Some(id)) = record.answer {
                 seen.note("tried");
-                prop_assert!(record.is_open(id), "{id:?} is tried");
+                // Whom nobody monitors has to be tried to find out.
+                let is_trial = matches!(record.step, Step::Trial(_));
+                let is_shown = !is_trial || record.look(id).is_monitored;
+                let is_triable =
+                    if is_shown { record.is_open(id) } else { !record.look(id).is_shut };
+                prop_assert!(is_triable, "{id:?} is tried");
             }
             for look in &record.looks {
                 if look.grade == Grade::Unhealthy {
@@ -59,6 +64,24 @@ fn somebody_serves_while_anybody_is_up() {
             let up = record.ids().find(|id| record.is_up(*id));
             seen.note(if up.is_some() { "somebody" } else { "nobody" });
             prop_assert!(up.is_none() || record.active.is_some(), "{up:?} could serve");
+        }
+        Ok(())
+    });
+    seen.all();
+}
+
+#[test]
+fn no_failure_of_a_call_takes_the_last_one_away() {
+    let seen = Seen::new(["kept", "moved"]);
+    look(step(), |records, _| {
+        for pair in records.windows(2) {
+            let [before, after] = pair else { unreachable!("two") };
+            if let Step::Leave(id, ..) = after.step
+                && before.active == Some(id)
+            {
+                prop_assert!(after.active.is_some(), "{id:?} was better than nobody");
+                seen.note(if after.active == before.active { "kept" } else { "moved" });
+            }
         }
         Ok(())
     });
@@ -291,6 +314,7 @@ fn good_checks_bring_everybody_back_in_the_end() {
         let ids: Vec<_> = (0..first.len() as u32).map(MemberId).collect();
         let looks = ids.iter().map(|id| Step::Look(*id, super::world::HEALTHY));
         steps.extend(looks);
+        steps.extend(ids.iter().map(|id| Step::Answered(*id)));
         let wait = rules.recovery.delay.longest();
         for _ in 0..=rules.recovery.threshold {
             steps.extend(ids.iter().map(|id| Step::Good(*id, 0.0)));

@@ -20,7 +20,8 @@ fn a_change_tells_when_the_failed_call_began() {
     world.pass(60 * SECOND);
     let begun = world.now;
     world.pass(SECOND);
-    world.roster.leave(A, Trigger::Timeout, begun, world.now, &world.rules);
+    let look = |_| super::world::HEALTHY;
+    world.roster.leave(A, Trigger::Timeout, begun, world.now, &world.rules, &look);
     assert_eq!(world.settle().map(|change| change.since), Some(begun));
 }
 
@@ -73,7 +74,7 @@ fn who_was_left_as_degraded_is_the_last_resort() {
     world.pass(60 * SECOND);
     assert_eq!(step(world.leave(B, Trigger::Timeout)), change(Some(B), Some(A), Trigger::Timeout));
     assert!(!world.is_up(A));
-    let ends = world.leave(A, Trigger::Timeout);
+    let ends = world.grade(A, Grade::Unhealthy);
     assert_eq!(step(ends), change(Some(A), None, Trigger::Cascade));
 }
 
@@ -106,7 +107,8 @@ fn who_dies_after_it_was_left_as_degraded_is_no_resort() {
     world.grade(A, Grade::Degraded);
     world.grade(A, Grade::Unhealthy);
     world.grade(A, Grade::Degraded);
-    assert_eq!(step(world.leave(B, Trigger::Timeout)), change(Some(B), None, Trigger::Cascade));
+    let dies = world.grade(B, Grade::Unhealthy);
+    assert_eq!(step(dies), change(Some(B), None, Trigger::Cascade));
     assert_eq!(world.next(&[]), None);
 }
 
@@ -135,7 +137,8 @@ fn a_call_that_began_before_a_member_came_back_does_not_make_it_leave() {
     let begun = world.now;
     world.leave(A, Trigger::Timeout);
     world.until_up(A);
-    world.roster.leave(A, Trigger::Timeout, begun, world.now, &world.rules);
+    let look = |_| super::world::HEALTHY;
+    world.roster.leave(A, Trigger::Timeout, begun, world.now, &world.rules, &look);
     assert_eq!((world.settle(), world.is_up(A)), (None, true));
 }
 
@@ -162,4 +165,60 @@ fn who_is_removed_serves_no_more() {
     world.roster.remove(B);
     assert_eq!(world.leave(B, Trigger::Timeout), None);
     assert_eq!((world.good(B), world.bad(B)), (None, None));
+}
+
+#[test]
+fn who_fails_is_kept_while_nobody_else_can_serve() {
+    let mut world = World::new(&[(0, 1), (1, 1)]);
+    world.leave(A, Trigger::Timeout);
+    for trigger in [Trigger::Connection, Trigger::Timeout] {
+        assert_eq!(world.leave(B, trigger), None);
+        assert_eq!((world.active(), world.is_up(B)), (Some(B), true));
+        assert_eq!(world.next(&[]), Some(B));
+    }
+    assert_eq!(step(world.shut(B, true)), change(Some(B), None, Trigger::Cascade));
+}
+
+#[test]
+fn who_has_only_failed_for_a_while_is_left_for_one_good_check() {
+    let mut world = World::new(&[(0, 1), (1, 1)]);
+    world.pass(20 * SECOND);
+    world.leave(A, Trigger::Timeout);
+    world.pass(20 * SECOND);
+    let first = world.now;
+    world.leave(B, Trigger::Connection);
+    world.pass(SECOND / 2);
+    world.leave(B, Trigger::Timeout);
+    assert_eq!(world.good(A), None, "it may have been one error among many answers");
+    world.pass(SECOND / 2);
+    let left = world.settle();
+    assert_eq!(step(left), change(Some(B), Some(A), Trigger::Connection));
+    assert_eq!(left.map(|change| change.since), Some(first), "the first failure");
+    assert!(!world.is_up(B));
+}
+
+#[test]
+fn who_answers_after_a_failure_is_not_left_for_one_good_check() {
+    let mut world = World::new(&[(0, 1), (1, 1)]);
+    world.leave(A, Trigger::Timeout);
+    world.leave(B, Trigger::Timeout);
+    assert!(world.roster.is_in_doubt());
+    world.roster.answered(A);
+    assert!(world.roster.is_in_doubt(), "it was another one");
+    world.roster.answered(B);
+    assert!(!world.roster.is_in_doubt());
+    world.pass(60 * SECOND);
+    assert_eq!((world.good(A), world.active()), (None, Some(B)));
+}
+
+#[test]
+fn a_call_of_before_its_return_does_not_put_the_last_one_in_doubt() {
+    let mut world = World::new(&[(0, 1)]);
+    let begun = world.now;
+    world.lose(A);
+    world.pass(SECOND);
+    world.good(A);
+    let look = |_| super::world::HEALTHY;
+    world.roster.leave(A, Trigger::Timeout, begun, world.now, &world.rules, &look);
+    assert!(!world.roster.is_in_doubt());
 }

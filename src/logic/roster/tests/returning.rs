@@ -167,7 +167,7 @@ fn who_came_back_as_a_spare_and_was_passed_over_does_not_take_over_later() {
 #[test]
 fn when_nobody_serves_one_good_check_is_enough() {
     let mut world = left_for_b();
-    world.leave(B, Trigger::Timeout);
+    world.lose(B);
     assert_eq!(world.active(), None);
     world.pass(SECOND);
     world.settle();
@@ -188,8 +188,8 @@ fn when_nobody_serves_a_health_that_is_good_again_is_enough() {
 #[test]
 fn when_nobody_serves_who_is_shut_or_unhealthy_does_not_either() {
     let mut world = left_for_b();
-    world.leave(B, Trigger::Timeout);
-    (world.look(A).is_shut, world.look(B).grade) = (true, Grade::Unhealthy);
+    world.grade(B, Grade::Unhealthy);
+    world.look(A).is_shut = true;
     assert_eq!((world.good(A), world.good(B)), (None, None));
     assert_eq!(step(world.shut(A, false)), change(None, Some(A), Trigger::Recovery));
 }
@@ -197,9 +197,9 @@ fn when_nobody_serves_who_is_shut_or_unhealthy_does_not_either() {
 #[test]
 fn a_rescue_does_not_start_the_row_of_waits_anew() {
     let mut world = World::new(&[(0, 1)]);
-    world.leave(A, Trigger::Timeout);
+    world.lose(A);
     world.good(A);
-    world.leave(A, Trigger::Timeout);
+    world.lose(A);
     world.add((1, 1), false);
     world.settle();
     assert_eq!(world.active(), Some(B));
@@ -219,7 +219,7 @@ fn a_member_that_is_added_serves_after_its_first_good_check() {
 #[test]
 fn a_member_that_is_added_while_nobody_serves_does_so_at_once() {
     let mut world = World::new(&[(0, 1)]);
-    world.leave(A, Trigger::Timeout);
+    world.lose(A);
     let new = world.add((0, 1), false);
     assert_eq!(step(world.settle()), change(None, Some(new), Trigger::Membership));
 }

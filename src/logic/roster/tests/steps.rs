@@ -25,7 +25,9 @@ pub(super) enum Step {
     FailOver(MemberId, Option<Duration>),
     Recover,
     Due,
-    Trial,
+    /// Of a call that has nowhere else to go, or not.
+    Trial(bool),
+    Answered(MemberId),
     Next(Vec<MemberId>),
 }
 
@@ -54,7 +56,7 @@ impl World {
             Step::Pass(time) => self.pass(*time),
             Step::Look(id, look) => *self.look(*id) = *look,
             Step::Leave(id, trigger, ago) => {
-                roster.leave(*id, *trigger, ago_of(now, *ago), now, &rules)
+                roster.leave(*id, *trigger, ago_of(now, *ago), now, &rules, &look)
             }
             Step::Good(id, random) => roster.good(*id, now, &rules, *random),
             Step::Bad(id) => roster.bad(*id),
@@ -68,7 +70,10 @@ impl World {
             }
             Step::Recover => roster.recover(now, &look),
             Step::Due => answer = Answer::Due(self.due()),
-            Step::Trial => answer = Answer::Member(self.trial()),
+            Step::Trial(is_stranded) => {
+                answer = Answer::Member(self.trial_of_one(*is_stranded));
+            }
+            Step::Answered(id) => roster.answered(*id),
             Step::Next(tried) => answer = Answer::Member(self.next(tried)),
         }
         Outcome { answer, change: self.settle() }
@@ -127,7 +132,8 @@ pub(super) fn incident() -> impl Strategy<Value = Step> {
         1 => id().prop_map(Step::Abandoned),
         2 => (id(), prop::bool::weighted(0.7)).prop_map(|(id, is_ok)| Step::CaughtUp(id, is_ok)),
         3 => Just(Step::Due),
-        3 => Just(Step::Trial),
+        3 => prop::bool::weighted(0.2).prop_map(Step::Trial),
+        2 => id().prop_map(Step::Answered),
         2 => prop::collection::vec(id(), 0..3).prop_map(Step::Next),
     ]
 }
@@ -177,11 +183,12 @@ pub(super) fn is_about_somebody(step: &Step, world: &World) -> bool {
         | Step::Good(id, _)
         | Step::Bad(id)
         | Step::Abandoned(id)
+        | Step::Answered(id)
         | Step::CaughtUp(id, _)
         | Step::Remove(id)
         | Step::FailOver(id, _) => known(id),
         Step::Next(tried) => tried.iter().all(known),
         Step::Add(..) => world.looks.len() < MEMBERS as usize,
-        Step::Pass(_) | Step::Recover | Step::Due | Step::Trial => true,
+        Step::Pass(_) | Step::Recover | Step::Due | Step::Trial(_) => true,
     }
 }

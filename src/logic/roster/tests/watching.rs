@@ -71,7 +71,7 @@ fn who_is_shut_is_not_checked() {
 fn when_nobody_serves_all_are_checked_at_once() {
     let mut world = World::new(&[(0, 1), (1, 1)]);
     world.leave(A, Trigger::Timeout);
-    world.leave(B, Trigger::Timeout);
+    world.lose(B);
     assert_eq!(world.due().checks, [A, B]);
     world.bad(A);
     world.bad(B);
@@ -153,6 +153,7 @@ fn a_trial_is_not_given_to_a_worse_tier_nor_to_who_is_shut_or_unhealthy() {
     }
     assert_eq!(world.active(), Some(A));
     (world.looks[3].is_shut, world.looks[4].grade) = (true, Grade::Unhealthy);
+    world.looks[4].is_monitored = true;
     world.pass(60 * SECOND);
     assert_eq!(world.trial(), Some(B), "the same tier: it comes back as a spare");
     assert_eq!(world.trial(), None);
@@ -164,7 +165,7 @@ fn a_trial_is_not_given_to_a_worse_tier_nor_to_who_is_shut_or_unhealthy() {
 fn when_nobody_serves_a_trial_is_given_at_once_and_then_every_interval() {
     let mut world = unmonitored(&[(0, 1), (1, 1), (2, 1)]);
     for id in [A, B, C] {
-        world.leave(id, Trigger::Timeout);
+        world.lose(id);
     }
     assert_eq!([(); 4].map(|()| world.trial()), [Some(A), Some(B), Some(C), None]);
     for _ in 0..5 {
@@ -183,5 +184,51 @@ fn when_to_look_again_includes_the_next_trial() {
     let at = world.due().at;
     assert_eq!(at, world.now + SECOND * 3 / 4);
     let looks = world.looks.clone();
-    assert_eq!(world.roster.trial_at(&world.rules, &|id| looks[id.0 as usize]), Some(at));
+    let trial_at = world.roster.trial_at(world.now, &world.rules, &|id| looks[id.0 as usize]);
+    assert_eq!(trial_at, Some((at, at + SECOND)), "a call that may not be repeated comes later");
+}
+
+#[test]
+fn who_is_unhealthy_and_not_monitored_is_tried_like_any_other() {
+    let mut world = unmonitored(&[(0, 1), (1, 1)]);
+    world.grade(A, Grade::Unhealthy);
+    assert_eq!((world.active(), world.trial()), (Some(B), None));
+    world.pass(SECOND);
+    assert_eq!((world.trial(), world.next(&[B])), (Some(A), None), "but not on the ordinary way");
+    world.look(B).is_shut = true;
+    world.settle();
+    world.bad(A);
+    world.pass(SECOND);
+    assert_eq!((world.active(), world.trial()), (None, Some(A)));
+}
+
+#[test]
+fn who_is_preferred_by_hand_is_tried_whatever_its_tier() {
+    let mut world = unmonitored(&[(0, 1), (1, 1), (1, 1)]);
+    let looks = world.looks.clone();
+    let look = |id: crate::logic::roster::MemberId| looks[id.0 as usize];
+    world.roster.fail_over(B, None, world.now, &look).expect("is known");
+    world.settle();
+    world.leave(B, Trigger::Timeout);
+    world.leave(C, Trigger::Timeout);
+    assert_eq!(world.active(), Some(A));
+    world.pass(SECOND);
+    assert_eq!((world.trial(), world.trial()), (Some(B), None));
+}
+
+#[test]
+fn a_call_with_nowhere_else_to_go_and_any_call_after_a_while_of_failures_may_try_at_once() {
+    let mut world = unmonitored(&[(1, 1), (0, 1), (2, 1)]);
+    for id in [B, A, C] {
+        world.leave(id, Trigger::Timeout);
+    }
+    assert_eq!((world.active(), world.trial()), (Some(C), None));
+    assert_eq!([(); 3].map(|()| world.trial_of_one(true)), [Some(B), Some(A), None]);
+    world.bad(A);
+    world.bad(B);
+    world.pass(SECOND);
+    let looks = world.looks.clone();
+    let trial_at = world.roster.trial_at(world.now, &world.rules, &|id| looks[id.0 as usize]);
+    assert_eq!(trial_at, Some((world.now, world.now)), "nobody serves well");
+    assert_eq!([(); 3].map(|()| world.trial()), [Some(B), Some(A), None]);
 }

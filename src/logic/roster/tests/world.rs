@@ -83,8 +83,17 @@ impl World {
 
     /// A call that began just now fails.
     pub(super) fn leave(&mut self, id: MemberId, trigger: Trigger) -> Option<Change> {
-        self.roster.leave(id, trigger, self.now, self.now, &self.rules);
+        let looks = &self.looks;
+        let look = |id: MemberId| looks[id.0 as usize];
+        self.roster.leave(id, trigger, self.now, self.now, &self.rules, &look);
         self.settle()
+    }
+
+    /// Its health calls it unhealthy, and knows nothing from then on.
+    pub(super) fn lose(&mut self, id: MemberId) -> Option<Change> {
+        let change = self.grade(id, Grade::Unhealthy);
+        self.look(id).grade = Grade::Unknown;
+        change
     }
 
     pub(super) fn good(&mut self, id: MemberId) -> Option<Change> {
@@ -103,8 +112,12 @@ impl World {
     }
 
     pub(super) fn trial(&mut self) -> Option<MemberId> {
+        self.trial_of_one(false)
+    }
+
+    pub(super) fn trial_of_one(&mut self, is_stranded: bool) -> Option<MemberId> {
         let looks = &self.looks;
-        self.roster.trial(self.now, &self.rules, &|id| looks[id.0 as usize])
+        self.roster.trial(is_stranded, self.now, &self.rules, &|id| looks[id.0 as usize])
     }
 
     pub(super) fn next(&self, tried: &[MemberId]) -> Option<MemberId> {

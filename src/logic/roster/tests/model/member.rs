@@ -31,6 +31,12 @@ pub(super) enum Fact {
         sign: Moment,
         while_serving: bool,
     },
+    /// It failed and was not left, as there is nobody else.
+    Kept {
+        trigger: Trigger,
+        sign: Moment,
+    },
+    Answered,
     Asked,
     Good {
         random: f64,
@@ -69,6 +75,7 @@ impl Member {
             Fact::CatchesUp { .. } => Some(Place::CatchingUp),
             Fact::Asked | Fact::Good { .. } | Fact::Bad | Fact::NoVerdict => None,
             Fact::CatchUpBegan | Fact::ByHand | Fact::PinEnded => None,
+            Fact::Kept { .. } | Fact::Answered => None,
         };
         self.log.iter().rev().find_map(place).expect("has joined")
     }
@@ -121,6 +128,19 @@ impl Member {
             }
         }
         row
+    }
+
+    /// Its catch-up failed since it was left.
+    pub(super) fn is_behind(&self) -> bool {
+        self.absence().iter().any(|entry| entry.fact == Fact::CatchUpFailed)
+    }
+
+    /// When the catch-up began that failed last, if none was good since.
+    pub(super) fn failed_catch_up(&self) -> Option<Moment> {
+        let last = self.log.iter().rev().find(|entry| {
+            matches!(entry.fact, Fact::CatchUpBegan | Fact::Came { .. } | Fact::BackOut)
+        })?;
+        (last.fact == Fact::CatchUpBegan).then_some(last.at)
     }
 
     pub(super) fn bad_row(&self) -> u32 {

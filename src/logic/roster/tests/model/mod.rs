@@ -53,6 +53,8 @@ fn the_roster_does_what_the_obvious_model_does() {
         "manual",
         "recovery",
         "membership",
+        "kept",
+        "doubt",
         "nobody",
         "check",
         "catch-up",
@@ -87,9 +89,16 @@ fn the_roster_does_what_the_obvious_model_does() {
                     due.checks.iter().for_each(|_| seen.note("check"));
                     due.catch_ups.iter().for_each(|_| seen.note("catch-up"));
                 }
-                Answer::Member(Some(_)) if matches!(step, Step::Trial) => seen.note("trial"),
+                Answer::Member(Some(_)) if matches!(step, Step::Trial(_)) => seen.note("trial"),
                 Answer::FailOver(Err(_)) => seen.note("refused"),
                 Answer::Nothing | Answer::Member(_) | Answer::FailOver(Ok(())) => {}
+            }
+            prop_assert_eq!(world.roster.is_in_doubt(), model.kept().is_some(), "{:?}", step);
+            if model.kept().is_some() {
+                seen.note("kept");
+            }
+            if model.firm_doubt().is_some() {
+                seen.note("doubt");
             }
             if share < 1.0 {
                 seen.note("share");

@@ -114,20 +114,61 @@ impl Model {
         one.tier < other.tier || one.tier == other.tier && one.weight > other.weight
     }
 
+    /// A call on it failed, which began then.
+    pub(super) fn fail(&mut self, id: MemberId, trigger: Trigger, sign: Moment) {
+        let usable = self.usable_but(&[]);
+        if usable.len() != 1 || usable[0].id != id {
+            self.leave(id, trigger, sign);
+        } else if self.active() == Some(id) && Self::is_news(usable[0], sign) {
+            self.note(id, Fact::Kept { trigger, sign });
+        }
+    }
+
+    /// The first failure of who serves since it does so or has answered: what it was, its sign, and
+    /// when.
+    pub(super) fn kept(&self) -> Option<(Trigger, Moment, Moment)> {
+        let reign = self.reign()?;
+        let log = &self.find(reign.id?)?.log;
+        let mut kept = None;
+        for entry in log.iter().filter(|entry| entry.settling > reign.settling) {
+            match entry.fact {
+                Fact::Kept { trigger, sign } if kept.is_none() => {
+                    kept = Some((trigger, sign, entry.at));
+                }
+                Fact::Answered => kept = None,
+                _ => {}
+            }
+        }
+        kept
+    }
+
+    pub(super) fn firm_doubt(&self) -> Option<(Trigger, Moment)> {
+        let (trigger, sign, at) = self.kept()?;
+        (self.now - at >= self.rules.recovery.check_every).then_some((trigger, sign))
+    }
+
+    /// Nobody serves, or nobody of whom anything good was seen for a while.
+    pub(super) fn is_forlorn(&self) -> bool {
+        self.active().is_none() || self.firm_doubt().is_some()
+    }
+
     pub(super) fn leave(&mut self, id: MemberId, trigger: Trigger, sign: Moment) {
         let while_serving = self.active() == Some(id);
         let Some(member) = self.find(id) else { return };
+        if Self::is_news(member, sign) {
+            self.note(id, Fact::Left { trigger, sign, while_serving });
+        }
+    }
+
+    fn is_news(member: &Member, sign: Moment) -> bool {
         let came = |entry: &&Entry| matches!(entry.fact, Fact::Joined { .. } | Fact::Came { .. });
-        let leaves = match member.place() {
+        match member.place() {
             Place::Up => {
                 let came = member.log.iter().rev().find(came).expect("has joined");
                 sign >= came.at
             }
             Place::Out => member.is_out_by(Trigger::Degradation) && sign >= member.left_by().1,
             Place::CatchingUp => false,
-        };
-        if leaves {
-            self.note(id, Fact::Left { trigger, sign, while_serving });
         }
     }
 

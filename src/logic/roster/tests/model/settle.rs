@@ -45,6 +45,18 @@ impl Model {
                 }
             }
         }
+        if let (Some(active), Some((trigger, sign))) = (self.active(), self.firm_doubt()) {
+            let is_last = |model: &Self| {
+                let usable = model.usable_but(&[]);
+                usable.len() == 1 && usable[0].id == active
+            };
+            if is_last(self) {
+                self.rescue();
+            }
+            if !is_last(self) {
+                self.leave(active, trigger, sign);
+            }
+        }
         let to = self.wanted().or_else(|| self.rescue());
         let from = self.active();
         if from == to {
@@ -104,7 +116,8 @@ impl Model {
         let news = [Trigger::Health, Trigger::Circuit, Trigger::Degradation, Trigger::Membership];
         let could = |member: &&Member| {
             let healthy = self.look(member.id).grade == Grade::Healthy;
-            let well = !member.row().is_empty() || healthy && news.contains(&member.left_by().0);
+            let is_news = news.contains(&member.left_by().0) && !member.is_behind();
+            let well = !member.row().is_empty() || healthy && is_news;
             member.place() == Place::Out && self.is_open(member.id) && well
         };
         let found: Vec<_> = self.members.iter().filter(could).collect();

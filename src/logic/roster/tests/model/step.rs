@@ -19,7 +19,7 @@ impl Model {
         match step {
             Step::Pass(time) => self.now = self.now + *time,
             Step::Look(id, look) => self.looks[id.0 as usize] = *look,
-            Step::Leave(id, trigger, ago) => self.leave(*id, *trigger, ago_of(self.now, *ago)),
+            Step::Leave(id, trigger, ago) => self.fail(*id, *trigger, ago_of(self.now, *ago)),
             Step::Good(id, random) => {
                 if is_out(self, *id) {
                     self.note(*id, Fact::Good { random: *random });
@@ -65,7 +65,14 @@ impl Model {
                 }
             }
             Step::Due => answer = Answer::Due(self.due()),
-            Step::Trial => answer = Answer::Member(self.trial()),
+            Step::Trial(is_stranded) => {
+                answer = Answer::Member(self.trial(*is_stranded || self.is_forlorn()));
+            }
+            Step::Answered(id) => {
+                if self.find(*id).is_some() {
+                    self.note(*id, Fact::Answered);
+                }
+            }
             Step::Next(tried) => {
                 let usable = self.usable_but(tried);
                 let active = usable.iter().find(|it| Some(it.id) == self.active()).map(|it| it.id);
@@ -100,7 +107,7 @@ impl Model {
         let (by, is_early) = member.log.iter().rev().find_map(catches).expect("catches up");
         if !is_ok {
             self.note(id, Fact::CatchUpFailed);
-        } else if is_early && self.active().is_some() {
+        } else if is_early && !self.is_forlorn() {
             self.note(id, Fact::BackOut);
         } else {
             self.come(id, by, is_early);

@@ -10,7 +10,7 @@ use crate::logic::{
 impl Model {
     pub(super) fn due(&mut self) -> Due {
         let (now, every) = (self.now, self.rules.recovery.check_every);
-        let nobody_serves = self.active().is_none();
+        let nobody_serves = self.is_forlorn();
         let (mut checks, mut catch_ups, mut times) = (vec![], vec![], vec![now + every]);
         for member in &self.members {
             let began = |entry: &Entry| match entry.fact {
@@ -23,7 +23,12 @@ impl Model {
             let look = self.look(member.id);
             let next = member.next_time(nobody_serves, every, &self.rules);
             match member.place() {
-                Place::CatchingUp if !began => catch_ups.push(member.id),
+                Place::CatchingUp if !began => {
+                    match member.failed_catch_up().map(|failed| failed + every) {
+                        Some(next) if now < next => times.push(next),
+                        Some(_) | None => catch_ups.push(member.id),
+                    }
+                }
                 Place::Out if look.is_monitored && !look.is_shut && now >= next => {
                     checks.push(member.id);
                 }
@@ -39,36 +44,38 @@ impl Model {
         }
         times.extend(self.pin.map(|(_, until)| until));
         times.extend(self.ramp().map(|(_, end)| end));
-        times.extend(self.trials().into_iter().map(|(next, _)| next));
+        times.extend(self.trials(nobody_serves).into_iter().map(|(next, _)| next));
         let at = times.into_iter().filter(|time| *time > now).min().expect("one is later");
         Due { checks, catch_ups, at }
     }
 
-    pub(super) fn trials(&self) -> Vec<(Moment, &Member)> {
+    pub(super) fn trials(&self, is_needed: bool) -> Vec<(Moment, &Member)> {
         let recovery = &self.rules.recovery;
         let active = self.active().and_then(|id| self.find(id));
         let mut trials = vec![];
         for member in &self.members {
             let is_not_worse = active.is_none_or(|active| member.tier <= active.tier);
-            let is_tried = !self.look(member.id).is_monitored && self.is_open(member.id);
-            if member.place() == Place::Out && is_not_worse && is_tried {
+            let is_wanted = is_needed || is_not_worse || self.home() == Some(member.id);
+            let look = self.look(member.id);
+            let is_tried = !look.is_monitored && !look.is_shut;
+            if member.place() == Place::Out && is_wanted && is_tried {
                 let mut spacing = recovery.check_every;
-                if self.active().is_some() {
+                if !is_needed {
                     let most = recovery.delay.wait(1, 0.0).max(spacing);
                     for _ in 0..member.bad_row() {
                         spacing = most.min(2 * spacing);
                     }
                 }
-                let next = member.next_time(self.active().is_none(), spacing, &self.rules);
+                let next = member.next_time(is_needed, spacing, &self.rules);
                 trials.push((next, member));
             }
         }
         trials
     }
 
-    pub(super) fn trial(&mut self) -> Option<MemberId> {
+    pub(super) fn trial(&mut self, is_needed: bool) -> Option<MemberId> {
         let mut best: Option<&Member> = None;
-        for (next, member) in self.trials() {
+        for (next, member) in self.trials(is_needed) {
             if self.now >= next && best.is_none_or(|best| Self::is_better_rank(member, best)) {
                 best = Some(member);
             }
