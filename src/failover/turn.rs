@@ -167,9 +167,9 @@ impl<'a> Turn<'a> {
 
     pub(super) fn checked(&mut self, id: MemberId, result: Result<(), Name>) {
         match result {
-            // A trial that went well was told its health first, which may want more of them.
+            // Its health wants more good checks before it believes in it.
             Ok(()) if (self.looks())(id).grade == Grade::Unhealthy => {
-                self.board.roster.abandoned(id);
+                self.board.roster.shows_life(id, self.now, self.rules(), fastrand::f64());
             }
             Ok(()) => self.board.roster.good(id, self.now, self.rules(), fastrand::f64()),
             Err(why) => {

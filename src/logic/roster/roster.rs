@@ -147,14 +147,21 @@ impl Roster {
     /// A recovery check or a trial call went well: the member answered, and its health, if it has
     /// one, does not say that it is unhealthy or, unless `leaves_degraded` is off, degraded.
     pub(crate) fn good(&mut self, id: MemberId, now: Moment, rules: &Rules, random: f64) {
-        let recovery = &rules.recovery;
+        self.shows_life(id, now, rules, random);
         let Some(member) = self.member_mut(id) else { return };
-        let wait = recovery.delay.wait(member.left, random);
-        let Some(absence) = member.absence_mut() else { return };
-        absence.good(now, wait);
-        let (is_over, by) = (absence.is_over(now, recovery), Member::return_trigger(absence));
-        if is_over {
-            member.come(by, false, now);
+        let Some(absence) = member.absence() else { return };
+        if absence.is_over(now, &rules.recovery) {
+            member.come(Member::return_trigger(absence), false, now);
+        }
+    }
+
+    /// A recovery check or a trial call was answered, but the health of the member does not call it
+    /// fit yet: the row and the wait go on, and do not end.
+    pub(crate) fn shows_life(&mut self, id: MemberId, now: Moment, rules: &Rules, random: f64) {
+        let Some(member) = self.member_mut(id) else { return };
+        let wait = rules.recovery.delay.wait(member.left, random);
+        if let Some(absence) = member.absence_mut() {
+            absence.good(now, wait);
         }
     }
 
