@@ -110,11 +110,13 @@ impl Fault {
         }
     }
 
-    /// Until its health says that it is well: an average comes down slowly.
+    /// Until a check can be good: who was killed has to be connected to again, and the average of who
+    /// was slow comes down slowly.
     pub fn seen_to_be_over_within(self, region: &Region) -> Duration {
         let policy = region.health.policy();
         match self {
-            Self::Killed | Self::Paused => policy.recovers_within(),
+            Self::Killed => ConnectionPolicy::BACKOFF.longest(),
+            Self::Paused => Duration::ZERO,
             Self::Slowed => 2 * policy.recovers_within(),
         }
     }
