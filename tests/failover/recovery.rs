@@ -413,8 +413,8 @@ async fn failover_promise_3_only_calls_that_are_safe_try_it_while_there_are_such
     eu.set(Fault::Dropped);
     let mut trials = [0, 0];
     for n in 0..6_000 {
-        // One in ten is safe for half of the time, then none is.
-        let request = u64::from(n >= 3_000 || n % 10 > 0);
+        // One in seven is safe for half of the time, then none is.
+        let request = u64::from(n >= 3_000 || n % 7 > 0);
         let before = eu.calls();
         let answer = failover.ready().await.unwrap().call(request).await;
         let tried = eu.calls() - before;
