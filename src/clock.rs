@@ -43,11 +43,18 @@ fn at_tick() -> Moment {
 /// The instant at which a timer has to be set so that it fires within this time: tokio's fire a
 /// millisecond or two late. A year at most, since some settings say `Duration::MAX` for ever.
 pub(crate) fn deadline(within: Duration) -> Instant {
-    const LONGEST: Duration = Duration::from_secs(365 * 86_400);
     const LATE: Duration = Duration::from_millis(2);
     let within = within.min(LONGEST);
     Instant::now() + (within - LATE.min(within / 10))
 }
+
+/// The instant at which a timer has to be set that must not fire before this time has passed. A
+/// year at most.
+pub(crate) fn alarm(after: Duration) -> Instant {
+    Instant::now() + after.min(LONGEST)
+}
+
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
 /// Reads the wall clock, for people, and for dates that come from other machines.
 #[expect(clippy::disallowed_methods, reason = "this is the function that others are sent to")]

@@ -3,8 +3,8 @@ use std::{any::type_name, fmt, marker::PhantomData, time::Duration};
 use tower_layer::{Identity, Layer, Stack};
 
 use super::{
-    BudgetLayer, Fallback, Marked, Or, OrElapsed, Plain, WhenOpen, WhenUnhealthy,
-    audience::Audience,
+    BudgetLayer, Fallback, Marked, Or, OrElapsed, Plain, WhenOpen, WhenTargetUnhealthy,
+    WhenUnhealthy, audience::Audience,
 };
 use crate::{
     ErrorsAreFailures,
@@ -72,14 +72,15 @@ impl<F, O, L> FallbackLayer<F, ErrorsAreFailures, O, L> {
     /// target is unhealthy; every result of the inner service goes to the caller.
     ///
     /// Puts a [`HealthGateLayer`] below the fallback and all that was put there before, and falls
-    /// back [only when it refuses](Self::only_when_unhealthy). To fall back on failures too, put
+    /// back only when it refuses: the refusal of another target goes to the caller. To fall back on failures too, put
     /// that layer under a fallback yourself.
     pub fn by_health(
         self,
         health: Health,
-    ) -> FallbackLayer<F, WhenUnhealthy, O, Stack<HealthGateLayer, L>> {
+    ) -> FallbackLayer<F, WhenTargetUnhealthy, O, Stack<HealthGateLayer, L>> {
+        let target = Name::from(String::from(health.name()));
         let gate = HealthGateLayer::new(health);
-        self.map(|_| WhenUnhealthy, |below| Stack::new(gate, below))
+        self.map(|_| WhenTargetUnhealthy { target }, |below| Stack::new(gate, below))
     }
 }
 

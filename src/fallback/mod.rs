@@ -137,6 +137,7 @@ mod unready;
 mod unshared;
 mod value;
 mod when_open;
+mod when_target_unhealthy;
 mod when_unhealthy;
 mod with;
 
@@ -167,6 +168,7 @@ pub use self::{
     strategy::Strategy,
     value::Value,
     when_open::WhenOpen,
+    when_target_unhealthy::WhenTargetUnhealthy,
     when_unhealthy::WhenUnhealthy,
     with::With,
 };

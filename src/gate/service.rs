@@ -138,16 +138,29 @@ where
                 self.guard.refused(&refused);
                 ResponseFuture::refused(refused)
             }
-            Ok(pass) => {
-                let mut held = Held::new(pass);
-                let future = held.run(|| self.inner.call(request));
-                ResponseFuture::admitted(future, held, self.settle.clone())
-            }
+            Ok(pass) => self.call_admitted(request, pass),
         }
     }
 }
 
 impl<S, G, J> Gate<S, G, J> {
+    /// Calls the inner service, which was polled ready, with a pass that its guard has given.
+    #[inline(always)]
+    pub(crate) fn call_admitted<Request>(
+        &mut self,
+        request: Request,
+        pass: G::Pass,
+    ) -> ResponseFuture<S::Future, G::Pass, J>
+    where
+        S: Service<Request>,
+        G: Guard<Request>,
+        J: Clone,
+    {
+        let mut held = Held::new(pass);
+        let future = held.run(|| self.inner.call(request));
+        ResponseFuture::admitted(future, held, self.settle.clone())
+    }
+
     /// Decides what `call` will do.
     #[inline]
     fn refuses<Request>(&mut self) -> bool

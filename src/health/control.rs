@@ -1,10 +1,6 @@
 use std::{collections::VecDeque, time::Duration};
 
-use super::{
-    Check, Grade, HealthChange, Policy,
-    report::Report,
-    rounds::{self, Rounds},
-};
+use super::{Check, Grade, HealthChange, Policy, report::Report, rounds::Rounds};
 use crate::{
     clock,
     event::Name,
@@ -63,9 +59,18 @@ impl Control {
         check: Option<Check>,
         target: &Name,
     ) -> Option<HealthChange> {
+        let counts = match (&check, &report) {
+            (Some(_), Report::Good(_)) => !self.rounds.is_doubted(),
+            // Calls that succeed say nothing of what the probes look at.
+            (None, Report::Good(_)) => !self.rounds.is_monitored,
+            (_, Report::Bad(_) | Report::Up | Report::Down { .. }) => true,
+        };
         if check.is_some() {
             self.rounds.end();
             self.last_check = check;
+        }
+        if !counts {
+            return None;
         }
         if let Some(error) = report.error() {
             self.last_error = Some(error.clone());
@@ -73,8 +78,10 @@ impl Control {
         let now = clock::now();
         if let Report::Down { looks_after, .. } = report {
             self.called_down(looks_after, now);
+            self.rounds.doubt();
         }
-        let Self { vitals, policy, .. } = self;
+        let policy = &self.in_force();
+        let Self { vitals, .. } = self;
         let (from, to) = match report {
             Report::Good(latency) => vitals.good(latency, policy, now),
             Report::Bad(_) => vitals.bad(policy, now),
@@ -94,6 +101,16 @@ impl Control {
         Some(change)
     }
 
+    /// The settings, with a half-life that suits the interval.
+    fn in_force(&self) -> Policy {
+        let Policy { interval, latency_half_life, .. } = self.policy;
+        if !self.rounds.is_monitored {
+            return self.policy;
+        }
+        let latency_half_life = latency_half_life.max(interval.saturating_mul(2));
+        Policy { latency_half_life, ..self.policy }
+    }
+
     /// A word that has no end is not given one by another.
     fn called_down(&mut self, looks_after: Option<Duration>, now: Moment) {
         self.ends = match (self.ends, looks_after) {
@@ -102,22 +119,54 @@ impl Control {
         };
     }
 
+    /// Somebody says that the target is back: the monitor, if there is one, checks it as often as
+    /// it takes to know.
+    pub(super) fn check_soon(&mut self) -> bool {
+        let checks = self.vitals.checks_to_go(&self.policy).max(1);
+        if self.rounds.is_monitored {
+            self.rounds.ask_soon(checks);
+        }
+        self.rounds.is_monitored
+    }
+
     /// The monitor is gone: nobody would ever say that the target is back, so calls may find out.
     pub(super) fn abandon(&mut self, now: Moment) {
         self.rounds.abandon();
-        if self.vitals.grade() == Grade::Unhealthy {
-            self.ends = Ends::At(now);
+        match self.vitals.grade() {
+            Grade::Unhealthy | Grade::Unknown => self.ends = Ends::At(now),
+            Grade::Healthy | Grade::Degraded => {}
         }
+    }
+
+    /// From when on calls pass although nobody has said that the target is back.
+    pub(super) fn ends(&self) -> Option<Moment> {
+        let grade = self.vitals.grade();
+        match (self.ends, grade) {
+            (Ends::At(moment), Grade::Unhealthy | Grade::Unknown) if !self.rounds.is_monitored => {
+                Some(moment)
+            }
+            (Ends::At(_) | Ends::ByReports | Ends::ByWord, _) => None,
+        }
+    }
+
+    /// How the target is: who is refused no longer, and was not seen since, is unknown.
+    pub(super) fn grade(&self, now: Moment) -> Grade {
+        if self.has_ended(now) { Grade::Unknown } else { self.vitals.grade() }
+    }
+
+    /// Since when it is so.
+    pub(super) fn since(&self, now: Moment) -> Moment {
+        let ended = self.ends().filter(|_| self.has_ended(now));
+        ended.map_or(self.vitals.since(), |ended| ended.max(self.vitals.since()))
+    }
+
+    fn has_ended(&self, now: Moment) -> bool {
+        self.ends().is_some_and(|end| end <= now)
     }
 
     /// Whether calls are refused.
     pub(super) fn refuses(&self, now: Moment) -> bool {
-        let grade = self.vitals.grade();
-        let passes = match self.ends {
-            Ends::At(moment) => moment <= now && !self.rounds.is_monitored,
-            Ends::ByReports | Ends::ByWord => false,
-        };
-        self.policy.refuses(grade) && !(passes && grade == Grade::Unhealthy)
+        self.policy.refuses(self.vitals.grade()) && !self.has_ended(now)
     }
 
     /// How long until calls may pass at the earliest, if that is known.
@@ -125,8 +174,7 @@ impl Control {
         let Self { vitals, policy, rounds, .. } = self;
         if rounds.is_monitored {
             let more = vitals.checks_to_go(policy).saturating_sub(1);
-            let rest = rounds::shortest(policy).saturating_mul(more);
-            return Some(rounds.wait(policy, now).saturating_add(rest));
+            return Some(rounds.wait(policy, now).saturating_add(rounds.rest(policy, more)));
         }
         match self.ends {
             Ends::At(moment) => Some(moment - now),

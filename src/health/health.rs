@@ -2,7 +2,7 @@ use std::{fmt, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use super::{
     Builder, Grade, HealthChange, NoProbes, Policy, PolicyError, Signals, Snapshot, Unhealthy,
-    report::Report, shared::Shared,
+    control::Control, report::Report, shared::Shared,
 };
 use crate::{
     event::Name,
@@ -61,7 +61,7 @@ impl Health {
     #[inline]
     #[must_use]
     pub fn grade(&self) -> Grade {
-        self.shared.sign.grade()
+        self.shared.grade()
     }
 
     /// Whether a monitor looks after it: one was made, and was not dropped.
@@ -82,8 +82,8 @@ impl Health {
     #[cold]
     fn refusal_now(&self) -> Option<Unhealthy> {
         self.shared.look(|control, now| {
-            let (vitals, target) = (&control.vitals, self.shared.name.clone());
-            let (grade, since) = (vitals.grade(), vitals.since());
+            let target = self.shared.name.clone();
+            let (grade, since) = (control.grade(now), control.since(now));
             let until = control.earliest_return(now).map_or(Moment::NEVER, |wait| now + wait);
             control
                 .refuses(now)
@@ -104,12 +104,14 @@ impl Health {
         self.shared.look(|control, _| control.history.iter().cloned().collect())
     }
 
-    /// It did its work, in this time: counts as a good check.
+    /// It did its work, in this time: counts as a good check. With a monitor it does not count:
+    /// calls that succeed must not hide probes that fail, and take another time.
     pub fn succeeded(&self, latency: Duration) {
         self.shared.note(Report::Good(Some(latency)), None);
     }
 
-    /// It did not do its work: counts as a bad check. The text is cut after 256 bytes.
+    /// It did not do its work: counts as a bad check, with a monitor too. The text is cut after 256
+    /// bytes.
     pub fn failed(&self, error: impl fmt::Display) {
         self.shared.note(Report::Bad(Name::of(&error)), None);
     }
@@ -126,9 +128,12 @@ impl Health {
     }
 
     /// It is said to answer again. Bad news is believed, good news is checked: its monitor checks it
-    /// now. Without a monitor it counts at once.
+    /// now, and as often as it takes to be sure, an eighth of an interval apart. Without a monitor it
+    /// counts at once.
     pub fn up(&self) {
-        if self.ask().is_none() {
+        if self.shared.set(Control::check_soon) {
+            self.shared.ring();
+        } else {
             self.shared.note(Report::Up, None);
         }
     }

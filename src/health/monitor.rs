@@ -4,13 +4,12 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use tokio::{sync::Notify, time::sleep_until};
 
 use super::{Check, Probe, post::Post, report::Report, round::Round, shared::Shared};
-use crate::{clock, event::Name};
+use crate::{clock, event::Name, logic::Moment};
 
 /// Checks a target on its own schedule, and tells its [`Health`](super::Health).
 ///
@@ -43,7 +42,7 @@ async fn keep_checking(post: Post, probes: Vec<Box<dyn Probe>>) {
     while let Some(policy) = post.next_check().await {
         let (began, at) = (clock::now(), clock::wall());
         let round = Round::begin(&probes, &policy);
-        let Some(result) = post.unless_gone(within(policy.timeout, round)).await else { return };
+        let Some(result) = within(&post, began, round).await else { return };
         let took = clock::now() - began;
         let error = result.as_ref().err().cloned();
         let report = match result {
@@ -54,21 +53,32 @@ async fn keep_checking(post: Post, probes: Vec<Box<dyn Probe>>) {
     }
 }
 
-/// Whether the check was good within its time, and what went wrong if not.
-async fn within(timeout: Duration, round: Round) -> Result<(), Name> {
-    let mut round = round;
-    let mut over = pin!(sleep_until(clock::deadline(timeout)));
-    let decided = poll_fn(|cx| match Pin::new(&mut round).poll(cx) {
-        Poll::Ready(is_good) => Poll::Ready(Some(is_good)),
-        Poll::Pending => over.as_mut().poll(cx).map(|()| None),
-    });
-    match decided.await {
-        Some(true) => Ok(()),
-        Some(false) | None => {
-            let late = || Name::from(format!("no answer within {timeout:?}"));
-            Err(round.error().unwrap_or_else(late))
+/// Whether the check was good within its time, and what went wrong if not; `None` when the last
+/// handle of the target is gone.
+async fn within(post: &Post, began: Moment, mut round: Round) -> Option<Result<(), Name>> {
+    loop {
+        let timeout = post.timeout()?;
+        let mut over = pin!(sleep_until(clock::deadline(began + timeout - clock::now())));
+        let mut rung = pin!(post.rung());
+        let step = poll_fn(|cx| match Pin::new(&mut round).poll(cx) {
+            Poll::Ready(is_good) => Poll::Ready(Step::Decided(is_good)),
+            Poll::Pending if over.as_mut().poll(cx).is_ready() => Poll::Ready(Step::Late),
+            Poll::Pending => rung.as_mut().poll(cx).map(|()| Step::Rung),
+        });
+        let late = || Name::from(format!("no answer within {timeout:?}"));
+        match step.await {
+            Step::Decided(true) => return Some(Ok(())),
+            Step::Decided(false) => return Some(Err(round.error().unwrap_or_else(late))),
+            Step::Late => return Some(Err(late())),
+            Step::Rung => {}
         }
     }
+}
+
+enum Step {
+    Decided(bool),
+    Late,
+    Rung,
 }
 
 impl Future for Monitor {

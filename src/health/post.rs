@@ -39,20 +39,15 @@ impl Post {
         }))
     }
 
-    /// Does this, unless the last handle of the target goes before it is done.
-    pub(super) async fn unless_gone<F: Future>(&self, work: F) -> Option<F::Output> {
-        let mut work = pin!(work);
-        loop {
-            let mut rung = pin!(self.bell.notified());
-            let done = poll_fn(|cx| match work.as_mut().poll(cx) {
-                Poll::Ready(done) => Poll::Ready(Some(done)),
-                Poll::Pending => rung.as_mut().poll(cx).map(|()| None),
-            });
-            match done.await {
-                None if self.target.strong_count() > 0 => {}
-                done => return done,
-            }
-        }
+    /// How long a check may take now; `None` when the last handle of the target is gone.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        let target = self.target.upgrade()?;
+        Some(target.look(|control, _| control.policy.timeout))
+    }
+
+    /// Waits until the monitor has to look up.
+    pub(super) fn rung(&self) -> impl Future<Output = ()> {
+        self.bell.notified()
     }
 
     /// Takes down how a check ended.

@@ -14,6 +14,10 @@ pub(super) struct Rounds {
     is_running: bool,
     /// Checks up to this number are wanted without waiting.
     asked: u64,
+    /// Checks up to this number are wanted an eighth of an interval apart.
+    soon: u64,
+    /// The check under way began before bad news.
+    is_doubted: bool,
     /// When the last check began.
     began: Option<Moment>,
     /// What is taken off the interval after it, as a share of the jitter.
@@ -22,14 +26,47 @@ pub(super) struct Rounds {
 
 impl Rounds {
     pub(super) const fn new(is_monitored: bool) -> Self {
-        Self { is_monitored, ended: 0, is_running: false, asked: 0, began: None, random: 0.0 }
+        Self {
+            is_monitored,
+            ended: 0,
+            is_running: false,
+            asked: 0,
+            soon: 0,
+            is_doubted: false,
+            began: None,
+            random: 0.0,
+        }
     }
 
     /// Asks for a check that begins from now on, and returns its number.
     pub(super) fn ask(&mut self) -> u64 {
-        let number = self.ended + if self.is_running { 2 } else { 1 };
+        let number = self.next();
         self.asked = self.asked.max(number);
         number
+    }
+
+    /// Asks for so many checks soon. The first is made at once, unless one is under way: it may be
+    /// that one which asks.
+    pub(super) fn ask_soon(&mut self, checks: u32) {
+        let first = self.next();
+        if !self.is_running {
+            self.asked = self.asked.max(first);
+        }
+        self.soon = self.soon.max(first + u64::from(checks) - 1);
+    }
+
+    /// The number of the next check to begin.
+    const fn next(&self) -> u64 {
+        self.ended + if self.is_running { 2 } else { 1 }
+    }
+
+    /// What the check under way finds to be good says nothing any more.
+    pub(super) const fn doubt(&mut self) {
+        self.is_doubted = self.is_running;
+    }
+
+    pub(super) const fn is_doubted(&self) -> bool {
+        self.is_doubted
     }
 
     /// Whether nobody needs to wait for this check any more.
@@ -39,6 +76,7 @@ impl Rounds {
 
     pub(super) fn begin(&mut self, now: Moment, random: f64) {
         self.is_running = true;
+        self.is_doubted = false;
         self.began = Some(now);
         self.random = random;
     }
@@ -58,16 +96,26 @@ impl Rounds {
     pub(super) fn wait(&self, policy: &Policy, now: Moment) -> Duration {
         match self.began {
             Some(began) if !self.is_running && self.asked <= self.ended => {
-                began + shortened(policy, self.random) - now
+                let is_soon = self.soon > self.ended;
+                let apart = if is_soon { soon(policy) } else { shortened(policy, self.random) };
+                began + apart - now
             }
             Some(_) | None => Duration::ZERO,
         }
     }
+
+    /// The shortest time that so many checks take after the next one, or the one under way.
+    pub(super) fn rest(&self, policy: &Policy, checks: u32) -> Duration {
+        let wanted = self.soon.saturating_sub(self.ended + 1);
+        let quick = u32::try_from(wanted).unwrap_or(checks).min(checks);
+        let usual = shortened(policy, 1.0).saturating_mul(checks - quick);
+        soon(policy).saturating_mul(quick).saturating_add(usual)
+    }
 }
 
-/// The shortest interval there can be.
-pub(super) fn shortest(policy: &Policy) -> Duration {
-    shortened(policy, 1.0)
+/// The time between checks that are wanted soon. The jitter takes off no more than half.
+fn soon(policy: &Policy) -> Duration {
+    policy.interval / 8
 }
 
 fn shortened(policy: &Policy, random: f64) -> Duration {

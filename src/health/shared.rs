@@ -5,7 +5,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Check, HealthChange, Policy, control::Control, report::Report, sign::Sign};
+use super::{Check, Grade, HealthChange, Policy, control::Control, report::Report, sign::Sign};
 use crate::{
     clock,
     event::{Bulletin, Name, Observers},
@@ -54,8 +54,10 @@ impl Shared {
     pub(super) fn note(&self, report: Report, check: Option<Check>) {
         let is_check = check.is_some();
         let mut control = self.lock();
+        let ended = control.ends();
         let change = control.note(report, check, &self.name);
         let is_new = change.is_some();
+        let ends = control.ends();
         if let Some(change) = change {
             self.bulletin.post(change);
         }
@@ -64,9 +66,21 @@ impl Shared {
         if is_check {
             self.asking.wake();
         }
-        if is_new {
+        // Who waits counts on the end of a refusal, too.
+        if is_new || ends != ended {
             self.waiters.wake();
+        }
+        if is_new {
             self.bulletin.tell();
+        }
+    }
+
+    /// How the target is now.
+    #[inline]
+    pub(super) fn grade(&self) -> Grade {
+        match self.sign.grade() {
+            Some(grade) => grade,
+            None => self.look(Control::grade),
         }
     }
 
@@ -89,7 +103,11 @@ impl Shared {
 
     fn publish(&self, control: &Control) {
         let grade = control.vitals.grade();
-        self.sign.publish(grade, control.policy.refuses(grade), control.rounds.is_monitored);
+        let ends = control.ends().is_some();
+        // What has an end refuses, or does not, by the clock.
+        let is_unknown = ends && grade == Grade::Unknown;
+        let refuses = control.policy.refuses(grade) && !is_unknown;
+        self.sign.publish(grade, refuses, control.rounds.is_monitored, ends && !is_unknown);
     }
 
     fn lock(&self) -> MutexGuard<'_, Control> {
@@ -108,7 +126,7 @@ impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Health")
             .field("name", &self.name)
-            .field("grade", &self.sign.grade())
+            .field("grade", &self.grade())
             .finish_non_exhaustive()
     }
 }

@@ -12,25 +12,30 @@ pub(super) struct Sign(AtomicU8);
 const GRADE: u8 = 0b0011;
 const REFUSES: u8 = 0b0100;
 const MONITORED: u8 = 0b1000;
+/// The clock knows whether it still is unhealthy.
+const ENDS: u8 = 0b1_0000;
 
 impl Sign {
     pub(super) const fn new() -> Self {
         Self(AtomicU8::new(encode(Grade::Unknown)))
     }
 
-    pub(super) fn publish(&self, grade: Grade, refuses: bool, is_monitored: bool) {
+    pub(super) fn publish(&self, grade: Grade, refuses: bool, is_monitored: bool, ends: bool) {
         let refuses = if refuses { REFUSES } else { 0 };
         let monitored = if is_monitored { MONITORED } else { 0 };
-        self.0.store(encode(grade) | refuses | monitored, Ordering::Release);
+        let ends = if ends { ENDS } else { 0 };
+        self.0.store(encode(grade) | refuses | monitored | ends, Ordering::Release);
     }
 
+    /// The grade; `None` if it depends on the clock.
     #[inline]
-    pub(super) fn grade(&self) -> Grade {
-        match self.0.load(Ordering::Acquire) & GRADE {
-            0 => Grade::Healthy,
-            1 => Grade::Unknown,
-            2 => Grade::Degraded,
-            _ => Grade::Unhealthy,
+    pub(super) fn grade(&self) -> Option<Grade> {
+        match self.0.load(Ordering::Acquire) & (GRADE | ENDS) {
+            0 => Some(Grade::Healthy),
+            1 => Some(Grade::Unknown),
+            2 => Some(Grade::Degraded),
+            3 => Some(Grade::Unhealthy),
+            _ => None,
         }
     }
 

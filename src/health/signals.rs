@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::{Health, shared::Shared};
-use crate::event::{Event, Name, Observer, State};
+use crate::event::{Cause, Event, Name, Observer, State};
 
 /// An observer that passes on to a [`Health`] what others see of its target.
 ///
@@ -12,10 +12,10 @@ use crate::event::{Event, Name, Observer, State};
 /// |---|---|
 /// | a circuit opens | [`Health::down`] |
 /// | a connection is lost, or cannot be made | [`Health::down`] |
-/// | a circuit closes | [`Health::up`] |
+/// | a circuit closes by itself | [`Health::up`] |
 /// | a connection is made | [`Health::up`] |
 ///
-/// That a hand forces a circuit, or what one that is metrics-only would have done, says nothing of
+/// That a hand forces, releases or resets a circuit, or what one that is metrics-only would have done, says nothing of
 /// the target.
 ///
 /// Without a monitor nothing looks at a target that is down. What a circuit called down is then
@@ -39,6 +39,7 @@ impl Signals {
                     let reason = format_args!("circuit {} is open", transition.circuit());
                     health.down_for(Name::of(&reason), transition.lasts_for());
                 }
+                State::Closed if is_by_hand(transition.cause()) => {}
                 State::Closed => health.up(),
                 State::HalfOpen | State::ForcedOpen | State::ForcedClosed | State::MetricsOnly => {}
             },
@@ -52,6 +53,11 @@ impl Signals {
             | Event::RefreshFailed { .. } => {}
         }
     }
+}
+
+/// Who does so need not have looked at the target.
+fn is_by_hand(cause: Cause) -> bool {
+    matches!(cause, Cause::Released | Cause::Reset)
 }
 
 impl Observer for Signals {

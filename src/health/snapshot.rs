@@ -40,8 +40,8 @@ impl Snapshot {
         let Control { vitals, policy, rounds, reason, last_error, last_check, .. } = control;
         Self {
             target,
-            grade: vitals.grade(),
-            since: now - vitals.since(),
+            grade: control.grade(now),
+            since: now - control.since(now),
             reason: reason.clone(),
             last_check: last_check.clone(),
             consecutive_failures: vitals.failures_in_a_row(),

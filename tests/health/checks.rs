@@ -129,10 +129,10 @@ async fn health_promise_4_who_is_unhealthy_when_its_monitor_goes_is_not_refused_
     assert!(!poll_once(&mut monitor));
     assert!(health.refusal().is_some());
     drop(monitor);
-    assert_eq!((health.grade(), health.refusal().is_none()), (Grade::Unhealthy, true));
+    assert_eq!((health.grade(), health.refusal().is_none()), (Grade::Unknown, true));
     health.failed("seen by a caller");
     health.succeeded(SECOND);
-    assert_eq!(health.grade(), Grade::Unhealthy, "one is too few");
+    assert_eq!(health.grade(), Grade::Unknown, "one is too few");
     assert!(health.refusal().is_none(), "but more may come");
     health.up();
     health.down("unplugged");

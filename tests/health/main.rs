@@ -6,11 +6,14 @@
     reason = "tests spawn openly, fail by panicking, and look at single events"
 )]
 
+mod averages;
 mod bounds;
 mod checks;
 mod formulas;
 mod listeners;
+mod news;
 mod probes;
+mod reasons;
 mod refusal;
 mod reports;
 mod settings;

@@ -130,3 +130,16 @@ async fn health_promise_4_only_when_unhealthy_answers_the_refusals_of_a_gate_any
     call(&mut service).await.expect_err("a timeout is not a matter of health");
     assert_eq!(backend.called.get(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn health_promise_4_by_health_the_refusal_of_another_target_goes_to_the_caller() {
+    let (mine, other) = (healthy(), tower_failover::health::Health::new("another"));
+    other.down("unplugged");
+    let inner = HealthGateLayer::new(other).layer(Backend::new(Work::Succeeds));
+    let error = fallback().by_health(mine.clone()).layer(inner.clone()).oneshot(()).await;
+    let error = error.unwrap_err();
+    let unhealthy = tower_failover::health::Unhealthy::find(&*error).unwrap();
+    assert_eq!(unhealthy.target(), "another");
+    fall(&mine);
+    fallback().by_health(mine).layer(inner).oneshot(()).await.unwrap();
+}

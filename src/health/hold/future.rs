@@ -8,14 +8,14 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tower_service::Service;
 
-use super::{places::Place, service::has_to_wait};
+use super::{places::Place, service::waits_out};
 use crate::{
-    BoxError,
+    BoxError, clock,
     gate::{AtHead, Waiter, future::ResponseFuture as Called},
-    health::HealthGate,
+    health::{Health, HealthGate, Unhealthy},
 };
 
 pin_project! {
@@ -49,6 +49,7 @@ pin_project! {
             waiter: Waiter,
             #[pin]
             timer: Option<Sleep>,
+            end: Option<Instant>,
             is_over: bool,
         },
         Calling {
@@ -71,9 +72,21 @@ impl<S, Request, Fut> ResponseFuture<S, Request, Fut> {
         limit: Duration,
         place: Place,
     ) -> Self {
-        let (request, waiter, timer) = (Some(request), Waiter::new(), None);
-        Self { state: State::Held { gate, request, place, limit, waiter, timer, is_over: false } }
+        let (request, waiter, timer, end) = (Some(request), Waiter::new(), None, None);
+        let is_over = false;
+        Self { state: State::Held { gate, request, place, limit, waiter, timer, end, is_over } }
     }
+}
+
+/// What a call is held by now.
+fn held_by(health: &Health) -> Option<Unhealthy> {
+    health.refusal().filter(|refusal| waits_out(health, refusal))
+}
+
+/// When to look again without being woken: when the refusal ends by itself.
+fn looks_at(health: &Health, refusal: &Unhealthy) -> Instant {
+    let wait = if health.is_monitored() { None } else { refusal.retry_after() };
+    clock::alarm(wait.unwrap_or(Duration::MAX))
 }
 
 impl<S, Request, Fut> Future for ResponseFuture<S, Request, Fut>
@@ -90,26 +103,36 @@ where
         loop {
             let future = match state.as_mut().project() {
                 StateProj::Calling { future } => return future.poll(cx),
-                StateProj::Held { gate, request, limit, waiter, mut timer, is_over, place: _ } => {
+                StateProj::Held {
+                    gate, request, limit, waiter, mut timer, end, is_over, ..
+                } => {
                     if !*is_over {
                         // Before the look: what changes after it wakes this task.
                         gate.guard().waiters().register(waiter, cx.waker());
-                        if has_to_wait(gate.guard()) {
-                            if timer.is_none() {
-                                timer.set(Some(sleep(*limit)));
+                        if let Some(refusal) = held_by(gate.guard()) {
+                            let end = *end.get_or_insert_with(|| clock::alarm(*limit));
+                            let look_at = looks_at(gate.guard(), &refusal).min(end);
+                            match timer.as_mut().as_pin_mut() {
+                                Some(timer) if timer.deadline() == look_at => {}
+                                Some(timer) => timer.reset(look_at),
+                                None => timer.set(Some(sleep_until(look_at))),
                             }
                             let timer = timer.as_mut().as_pin_mut().expect("it was set");
                             ready!(timer.poll(cx));
-                            *is_over = true;
+                            *is_over = look_at == end;
+                            continue;
                         }
                     }
                     ready!(gate.poll_ready(cx))?;
-                    if gate.has_refused() && !*is_over && has_to_wait(gate.guard()) {
-                        // Health fell in between.
-                        continue;
+                    let mut taken =
+                        || request.take().expect("a future is not polled after it panicked");
+                    match gate.guard().refusal() {
+                        None if !gate.has_refused() => gate.call_admitted(taken(), ()),
+                        // Health changed in between.
+                        None => continue,
+                        Some(refusal) if !*is_over && waits_out(gate.guard(), &refusal) => continue,
+                        Some(_) => gate.call(taken()),
                     }
-                    let request = request.take();
-                    gate.call(request.expect("a future is not polled after it panicked"))
                 }
             };
             state.set(State::Calling { future });

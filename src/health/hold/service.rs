@@ -1,4 +1,5 @@
 use std::{
+    mem,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -9,7 +10,7 @@ use tower_service::Service;
 use super::{future::ResponseFuture, places::Places};
 use crate::{
     BoxError,
-    health::{Grade, Health, HealthGate, WhileUnknown},
+    health::{Grade, Health, HealthGate, Unhealthy, WhileUnknown},
 };
 
 /// Holds calls while the target is unhealthy; see the [module](super) for how.
@@ -17,8 +18,8 @@ use crate::{
 /// # Readiness
 ///
 /// Ready when the inner service is, and while the target is unhealthy: calls wait in their futures,
-/// not before. Held calls reserve nothing of the inner service: they are made on clones, and what
-/// this one reserved when it was ready is spent by its next call that is not held.
+/// not before. A held call takes along the instance that was polled, with what it has reserved of
+/// the inner service; the next call is made on a clone.
 #[derive(Debug)]
 pub struct Hold<S> {
     gate: HealthGate<S>,
@@ -64,24 +65,31 @@ where
 
     #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
-        let health = self.gate.guard();
-        // What was shut when this was polled, and is not any more, passes on a clone at once.
-        let is_held = has_to_wait(health) || self.gate.has_refused() && health.refusal().is_none();
-        match is_held.then(|| Places::take(&self.places)).flatten() {
-            Some(place) => ResponseFuture::held(self.gate.clone(), request, self.limit, place),
+        let refusal = self.gate.guard().refusal();
+        let waits = match &refusal {
+            // What was shut when this was polled, and is not any more, has to be polled once more.
+            None if self.gate.has_refused() => true,
+            None => return ResponseFuture::calling(self.gate.call_admitted(request, ())),
+            Some(refusal) => waits_out(self.gate.guard(), refusal),
+        };
+        match waits.then(|| Places::take(&self.places)).flatten() {
+            Some(place) => {
+                // What this one has reserved goes along, or a limit would wait for itself.
+                let clone = self.gate.clone();
+                let polled = mem::replace(&mut self.gate, clone);
+                ResponseFuture::held(polled, request, self.limit, place)
+            }
             None => ResponseFuture::calling(self.gate.call(request)),
         }
     }
 }
 
-/// Whether calls to this target are held: those that it would refuse, unless that is what was
-/// chosen while it is unknown.
-#[inline]
-pub(super) fn has_to_wait(health: &Health) -> bool {
-    match health.refusal().map(|refusal| refusal.grade()) {
-        None => false,
-        Some(Grade::Unknown) => health.policy().while_unknown == WhileUnknown::Wait,
-        Some(Grade::Healthy | Grade::Degraded | Grade::Unhealthy) => true,
+/// Whether calls that would be refused so are held: unless that is what was chosen while the target
+/// is unknown.
+pub(super) fn waits_out(health: &Health, refusal: &Unhealthy) -> bool {
+    match refusal.grade() {
+        Grade::Unknown => health.policy().while_unknown == WhileUnknown::Wait,
+        Grade::Healthy | Grade::Degraded | Grade::Unhealthy => true,
     }
 }
 

@@ -23,12 +23,14 @@ impl Average {
         self.weigh(sample, now, weight(now - self.at, half_life));
     }
 
-    /// Takes in a sample of what is usual. The first ones count alike, and none of them more than
-    /// twice what came after it: the very first may have had to connect.
+    /// Takes in a sample of what is usual. The first ones count alike, but the very first no more
+    /// than twice the second: it may have had to connect.
     pub(super) fn learn(&mut self, sample: Duration, now: Moment, half_life: Duration) {
         let by_time = weight(now - self.at, half_life);
-        if self.samples < FIRST {
+        if self.samples == 1 {
             self.nanos = self.nanos.min(2.0 * sample.as_nanos() as f64);
+        }
+        if self.samples < FIRST {
             self.weigh(sample, now, by_time.max(1.0 / f64::from(self.samples + 1)));
         } else {
             self.weigh(sample, now, by_time);
@@ -37,6 +39,11 @@ impl Average {
 
     pub(super) fn get(&self) -> Duration {
         Duration::from_nanos(self.nanos as u64)
+    }
+
+    /// Whether it is an average of more than a few.
+    pub(super) const fn is_settled(&self) -> bool {
+        self.samples >= FIRST
     }
 
     fn weigh(&mut self, sample: Duration, now: Moment, weight: f64) {

@@ -203,7 +203,8 @@ impl Vitals {
 
     /// Looks at the averages. What once was over a limit has to be well below it to be fine again.
     fn judge(&mut self, policy: &Policy) {
-        let limit = self.baseline().and_then(|baseline| policy.slow_from(baseline));
+        let settled = self.baseline.filter(Average::is_settled);
+        let limit = settled.and_then(|baseline| policy.slow_from(baseline.get()));
         self.is_slow = match (self.latency(), limit) {
             (Some(latency), Some(limit)) if self.is_slow => latency > limit.mul_f64(BACK_BELOW),
             (Some(latency), Some(limit)) => latency > limit,

@@ -1,6 +1,7 @@
 //! Calls that wait until the target is back.
 
 mod circuit;
+mod ends;
 mod model;
 mod places;
 mod readiness;

@@ -295,6 +295,8 @@ impl Model {
             let mut new = 1.0 - (-(at - self.lessons[n - 1].1) / half_life).exp2();
             if n < 10 {
                 new = new.max(1.0 / (n as f64 + 1.0));
+            }
+            if n == 1 {
                 learned = learned.min(2.0 * sample);
             }
             learned = learned * (1.0 - new) + sample * new;
@@ -320,7 +322,7 @@ impl Model {
 
     fn judge(&mut self) {
         self.slow = match (self.latency(), self.limit()) {
-            (Some(latency), Some(limit)) => {
+            (Some(latency), Some(limit)) if self.lessons.len() >= 10 => {
                 let limit = if self.slow { 0.8 * limit } else { limit };
                 self.is_close |= (latency - limit).abs() < 1e-7;
                 latency > limit
