@@ -1,11 +1,10 @@
 use std::{
     collections::VecDeque,
     fmt, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Event, HealthChange, Observers, Switch, Transition};
+use super::{Event, HealthChange, Observers, Switch, Transition, caught};
 
 /// Tells observers of what changed: outside every lock, and in the order of the changes.
 pub(crate) struct Bulletin<T> {
@@ -65,7 +64,7 @@ impl<T: News> Bulletin<T> {
             drop(board);
             observers.tell(&news.event());
             // These may be the last that hold them, and a panic must not stop the telling.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(observers)));
+            let _ = caught(|| drop(observers));
             board = self.lock();
             if board.owner != owner {
                 return;

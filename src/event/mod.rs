@@ -22,6 +22,7 @@
 //! ```
 
 mod bulletin;
+mod caught;
 #[expect(clippy::module_inception, reason = "a file is named after its type")]
 mod event;
 mod health_change;
@@ -32,11 +33,12 @@ mod name;
 mod observer;
 mod reason;
 mod switch;
+pub(crate) mod text;
 mod transition;
 
 #[cfg(feature = "tracing")]
 pub use self::log::Log;
-pub(crate) use self::{bulletin::Bulletin, observer::Observers};
+pub(crate) use self::{bulletin::Bulletin, caught::caught, observer::Observers};
 pub use self::{
     event::Event, health_change::HealthChange, history::History, name::Name, observer::Observer,
     reason::Reason, switch::Switch, transition::Transition,

@@ -1,10 +1,6 @@
-use std::{
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
-use super::Event;
+use super::{Event, caught};
 
 /// Is told what the layers did.
 ///
@@ -42,15 +38,13 @@ impl Observers {
     }
 
     pub(crate) fn want_refusals(&self) -> bool {
-        self.iter().any(|observer| {
-            catch_unwind(AssertUnwindSafe(|| observer.wants_refusals())).unwrap_or(false)
-        })
+        self.iter().any(|observer| caught(|| observer.wants_refusals()).unwrap_or(false))
     }
 
     /// Tells every observer; one that panics is passed over.
     pub(crate) fn tell(&self, event: &Event<'_>) {
         for observer in self.iter() {
-            let _ = catch_unwind(AssertUnwindSafe(|| observer.on_event(event)));
+            let _ = caught(|| observer.on_event(event));
         }
     }
 

@@ -1,9 +1,10 @@
 use std::{
     fmt, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Mutex, MutexGuard, PoisonError},
     task::Waker,
 };
+
+use crate::event::caught;
 
 /// Wakes the upkeep. A ring that nobody waits for is kept for the next who does.
 #[derive(Default)]
@@ -22,7 +23,7 @@ impl Bell {
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            let _ = caught(|| waker.wake());
         }
     }
 

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{FailOverError, Policy, Status, Switch, switchboard::Switchboard, text};
-use crate::logic::roster::Unfit;
+use super::{FailOverError, Policy, Status, Switch, switchboard::Switchboard};
+use crate::{event::text, logic::roster::Unfit};
 
 /// Looks at a [`Failover`](super::Failover) and acts on it by hand, whatever its services are.
 ///

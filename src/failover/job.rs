@@ -1,16 +1,15 @@
 use std::{
     mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     task::{Context, Poll},
     time::Duration,
 };
 
 use tokio::time::timeout;
 
-use super::{Target, catch_up::Running, text};
+use super::{Target, catch_up::Running};
 use crate::{
     BoxError,
-    event::{Grade, Name},
+    event::{Grade, Name, caught, text},
     health::Health,
     logic::roster::MemberId,
 };
@@ -39,7 +38,7 @@ impl Job {
     /// Brings the backend up to date. A hook that panics has failed.
     pub(super) fn catch_up(target: &Target) -> Option<Self> {
         let hook = target.catch_up.as_ref()?;
-        let work = catch_unwind(AssertUnwindSafe(|| hook())).ok();
+        let work = caught(|| hook());
         Some(Self { id: target.id, kind: Kind::CatchUp, work })
     }
 
@@ -47,11 +46,11 @@ impl Job {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Name>> {
         let panicked = || Err("it panicked".into());
         let Some(work) = &mut self.work else { return Poll::Ready(panicked()) };
-        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+        let polled = caught(|| work.as_mut().poll(cx));
         let result = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(result)) => result.map_err(|error| text::of_error(&*error)),
-            Err(_) => panicked(),
+            Some(Poll::Pending) => return Poll::Pending,
+            Some(Poll::Ready(result)) => result.map_err(|error| text::of_error(&*error)),
+            None => panicked(),
         };
         self.end();
         Poll::Ready(result)
@@ -59,7 +58,7 @@ impl Job {
 
     fn end(&mut self) {
         let work = self.work.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
+        let _ = caught(|| drop(work));
     }
 }
 
@@ -67,7 +66,7 @@ impl Job {
 impl Drop for Job {
     fn drop(&mut self) {
         let work = mem::take(&mut self.work);
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
+        let _ = caught(|| drop(work));
     }
 }
 

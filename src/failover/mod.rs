@@ -134,7 +134,6 @@ mod status;
 mod switchboard;
 mod target;
 mod tending;
-mod text;
 mod trip;
 mod turn;
 mod upkeep;

@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use super::{Backend, CatchUp, text};
+use super::{Backend, CatchUp};
 use crate::{
     BoxError, Outcome,
     circuit_breaker::{Circuit, Open, Permit},
     clock,
-    event::{Grade, Name, Trigger},
+    event::{Grade, Name, Trigger, text},
     gate::{Guard, Pass},
     health::{Health, Unhealthy},
     logic::{

@@ -1,11 +1,11 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Choice, Mode, Target, switchboard::Switchboard, text, word::Switches};
+use super::{Choice, Mode, Target, switchboard::Switchboard, word::Switches};
 use crate::{
     BoxError, Outcome,
     circuit_breaker::Permit,
     clock,
-    event::{Name, Trigger},
+    event::{Name, Trigger, text},
     gate::Pass,
     logic::Moment,
 };

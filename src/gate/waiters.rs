@@ -1,9 +1,10 @@
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::Waker,
 };
+
+use crate::event::caught;
 
 /// Tasks that wait for an inner service and want to know when their gate shuts.
 #[derive(Default)]
@@ -35,7 +36,7 @@ impl Waiters {
         });
         for waker in wakers {
             // One that panics must not keep the others asleep.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            let _ = caught(|| waker.wake());
         }
     }
 
@@ -51,6 +52,11 @@ impl Waiters {
         let mut waiting = lock(&self.0);
         if waiting.len() == waiting.capacity() {
             waiting.retain(|slot| slot.strong_count() > 0);
+            if waiting.len() > waiting.capacity() / 2 {
+                // Where few have left, the next look at everybody is as many places away.
+                let more = waiting.len();
+                waiting.reserve(more);
+            }
         }
         waiting.push(Arc::downgrade(slot));
     }
@@ -100,5 +106,31 @@ impl fmt::Debug for Waiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let waits = self.0.as_ref().is_some_and(|slot| lock(&slot.0).is_some());
         f.debug_tuple("Waiter").field(&waits).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_one_leaves_and_one_comes_everybody_is_looked_at_seldom() {
+        const MANY: usize = 4_096;
+        let waiters = Waiters::new();
+        let mut waiting = std::collections::VecDeque::new();
+        let (mut looks, mut last) = (0, 0);
+        for turn in 0..3 * MANY {
+            if turn >= MANY {
+                drop(waiting.pop_front());
+            }
+            let mut waiter = Waiter::new();
+            waiters.register(&mut waiter, Waker::noop());
+            waiting.push_back(waiter);
+            let known = lock(&waiters.0).len();
+            looks += usize::from(turn >= MANY && known <= last);
+            last = known;
+        }
+        assert!((1..=4).contains(&looks), "{looks} looks at {MANY}");
+        assert!(lock(&waiters.0).capacity() <= 4 * MANY);
     }
 }

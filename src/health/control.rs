@@ -76,6 +76,7 @@ impl Control {
             self.last_error = Some(error.clone());
         }
         let now = clock::now();
+        self.give_reason(&report);
         if let Report::Down { looks_after, .. } = report {
             self.called_down(looks_after, now);
             self.rounds.doubt();
@@ -109,6 +110,19 @@ impl Control {
         }
         let latency_half_life = latency_half_life.max(interval.saturating_mul(2));
         Policy { latency_half_life, ..self.policy }
+    }
+
+    /// Of one that is unhealthy already the last error is told; but what somebody called down for
+    /// good is not so for the opening of a circuit.
+    fn give_reason(&mut self, report: &Report) {
+        let is_lesser = self.ends == Ends::ByWord
+            && matches!(report, Report::Down { looks_after: Some(_), .. });
+        if let Some(error) = report.error()
+            && self.vitals.grade() == Grade::Unhealthy
+            && !is_lesser
+        {
+            self.reason = error.clone();
+        }
     }
 
     /// A word that has no end is not given one by another.

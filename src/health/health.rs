@@ -5,7 +5,7 @@ use super::{
     control::Control, report::Report, shared::Shared,
 };
 use crate::{
-    event::Name,
+    event::{Name, text},
     gate::{Guard, Waiter, Waiters},
     logic::Moment,
 };
@@ -113,7 +113,7 @@ impl Health {
     /// It did not do its work: counts as a bad check, with a monitor too. The text is cut after 256
     /// bytes.
     pub fn failed(&self, error: impl fmt::Display) {
-        self.shared.note(Report::Bad(Name::of(&error)), None);
+        self.shared.note(Report::Bad(text::of_words(&error)), None);
     }
 
     /// It does not answer: it is unhealthy at once, until good checks say otherwise. The reason is
@@ -124,7 +124,8 @@ impl Health {
 
     /// Down, as somebody says who lets a call pass after this time to see whether it is back.
     pub(super) fn down_for(&self, reason: Name, looks_after: Option<Duration>) {
-        self.shared.note(Report::Down { reason: reason.cut(), looks_after }, None);
+        let reason = text::of_words(&reason);
+        self.shared.note(Report::Down { reason, looks_after }, None);
     }
 
     /// It is said to answer again. Bad news is believed, good news is checked: its monitor checks it

@@ -47,7 +47,9 @@
 //! ```
 //!
 //! Without probes there is no monitor, and the handle knows what it is told: [`Health::succeeded`],
-//! [`Health::failed`], [`Health::down`], [`Health::up`].
+//! [`Health::failed`], [`Health::down`], [`Health::up`]. A gate needs a monitor, or somebody who sees
+//! the target although the gate is shut, as a circuit that is [heard](Health::signals) does: over a
+//! health that learns only from the calls behind that gate it stays shut after the first failure.
 //!
 //! # How it behaves
 //!
@@ -78,13 +80,22 @@
 //! answers again is called so within `rise · interval + timeout` ([`Policy::recovers_within`]).
 //! [`Health::check_now`] does not wait for the interval.
 //!
-//! *Bad news is believed, good news is checked.* [`Health::down`] counts at once. [`Health::up`] has
-//! the monitor check at once; it counts by itself only where there is no monitor.
+//! *Bad news is believed, good news is checked.* [`Health::down`] counts at once, and a check that
+//! began before it does not speak against it. [`Health::up`] has the monitor check at once, and
+//! as often as `rise` still wants, an eighth of an interval apart; it counts by itself only where
+//! there is no monitor. [`Health::failed`] counts always, [`Health::succeeded`] only without a
+//! monitor: calls that succeed do not hide probes that fail.
+//!
+//! *Refusals that end.* Where no monitor looks, what a circuit called down is refused as long as that
+//! is open. Then it is unknown, by the clock alone: calls pass, no observer is told, and it becomes
+//! healthy by good reports. So is who is unhealthy or unknown when its monitor goes.
 //!
 //! *Slow.* Of good checks two averages over time are kept: of late, and of what is usual (the
 //! baseline). A target is degraded while the first is above `slow_factor` times the second and more
-//! than `slow_margin` above it, until it is below four fifths of that again. One long pause is not
-//! enough, since a single check counts no more than twice what is slow. A target that is degraded or
+//! than `slow_margin` above it, until it is below four fifths of that again; the baseline says
+//! something from 10 checks on. One long pause is not enough, by the default factor, since a single
+//! check counts no more than twice what is slow, and with a monitor the half-life of the first is at
+//! least twice the interval. A target that is degraded or
 //! unhealthy does not change its baseline: what became slow for good, as after a move, stays
 //! degraded until [`Health::forget_baseline`].
 //!
@@ -94,12 +105,12 @@
 //!
 //! *Probes* may fail, hang and panic: each makes a bad check, and nothing stops the monitor but the
 //! end of the last handle. What a probe must not do is block its thread. When a monitor is dropped, its
-//! target keeps the grade that it has, but is not refused for it any more.
+//! target is not refused any more for what was found by then.
 //!
 //! # What it costs
 //!
 //! A call reads one atomic word: no lock, no allocation, no clock. A refused call takes a lock for
-//! its error. A target, its monitor and its history of 64 changes stay below 64 KiB, since every
+//! its error, as does who asks for a grade that the clock decides. A target, its monitor and its history of 64 changes stay below 64 KiB, since every
 //! text that is kept is cut after 256 bytes.
 //!
 //! # What it tells observers

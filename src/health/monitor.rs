@@ -15,8 +15,8 @@ use crate::{clock, event::Name, logic::Moment};
 ///
 /// The first check begins with the first poll. Ends when the last handle of the target is dropped;
 /// until then nothing ends it, neither a probe that fails, panics or hangs, nor an observer that
-/// panics. When it is dropped before that, the target keeps its grade; calls to one that is
-/// unhealthy pass from then on, since nobody would ever say that it is back.
+/// panics. When it is dropped before that, one that is unhealthy becomes unknown, and calls to it
+/// pass from then on, since nobody would ever say that it is back.
 ///
 /// # Panics
 ///

@@ -1,11 +1,13 @@
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
 };
 
 use super::{Checking, Policy, Probe, Quorum};
-use crate::{BoxError, event::Name};
+use crate::{
+    BoxError,
+    event::{Name, caught, text},
+};
 
 /// The probes of one check, all under way at the same time. Ready as soon as they decide it.
 ///
@@ -33,9 +35,9 @@ impl Round {
         };
         for probe in probes {
             round.probes += 1;
-            match catch_unwind(AssertUnwindSafe(|| probe.check())) {
-                Ok(checking) => round.running.push(checking),
-                Err(_) => round.count(Err(Name::from(PANICKED))),
+            match caught(|| probe.check()) {
+                Some(checking) => round.running.push(checking),
+                None => round.count(Err(Name::from(PANICKED))),
             }
         }
         round
@@ -88,11 +90,12 @@ impl Drop for Round {
 
 /// Polls a probe, and says what went wrong in words: errors are the user's code as well.
 fn poll(checking: &mut Checking, cx: &mut Context<'_>) -> Poll<Result<(), Name>> {
-    let words = |error: BoxError| Name::of(&error);
-    catch_unwind(AssertUnwindSafe(|| checking.as_mut().poll(cx).map_err(words)))
-        .unwrap_or(Poll::Ready(Err(Name::from(PANICKED))))
+    let panicked = || Name::from(PANICKED);
+    let words = |error: BoxError| text::try_of_error(&*error).unwrap_or_else(panicked);
+    caught(|| checking.as_mut().poll(cx).map_err(words))
+        .unwrap_or_else(|| Poll::Ready(Err(panicked())))
 }
 
 fn discard(checking: Checking) {
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(checking)));
+    let _ = caught(|| drop(checking));
 }

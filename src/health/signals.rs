@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::{Health, shared::Shared};
-use crate::event::{Cause, Event, Name, Observer, State};
+use crate::event::{Cause, Event, Observer, State, text};
 
 /// An observer that passes on to a [`Health`] what others see of its target.
 ///
@@ -37,13 +37,13 @@ impl Signals {
             Event::Transition(transition) => match transition.to() {
                 State::Open => {
                     let reason = format_args!("circuit {} is open", transition.circuit());
-                    health.down_for(Name::of(&reason), transition.lasts_for());
+                    health.down_for(text::of_words(&reason), transition.lasts_for());
                 }
                 State::Closed if is_by_hand(transition.cause()) => {}
                 State::Closed => health.up(),
                 State::HalfOpen | State::ForcedOpen | State::ForcedClosed | State::MetricsOnly => {}
             },
-            Event::Disconnected { error, .. } => health.down(Name::of(error)),
+            Event::Disconnected { error, .. } => health.down(text::of_error(*error)),
             Event::Connected { .. } => health.up(),
             Event::Health(_)
             | Event::Switched(_)

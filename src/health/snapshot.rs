@@ -13,7 +13,7 @@ pub struct Snapshot {
     pub grade: Grade,
     /// For how long it has been so.
     pub since: Duration,
-    /// Why it is so; cut after 256 bytes.
+    /// Why it is so: of one that is unhealthy the last error; cut after 256 bytes.
     pub reason: Name,
     /// The last check of its monitor.
     pub last_check: Option<Check>,

@@ -55,14 +55,16 @@ impl Unhealthy {
         clock::now() - self.since
     }
 
-    /// Why: the last error, or what else it was; cut after 256 bytes.
+    /// Why: the last error with its causes, or what else it was; without passwords in addresses, and
+    /// cut after 256 bytes.
     #[must_use]
     pub fn reason(&self) -> &str {
         self.reason.as_str()
     }
 
-    /// The time until its monitor can at the earliest say that it is back. Without a monitor, the
-    /// time until the circuit that [called it down](super::Signals) probes it, or `None`.
+    /// The time until its monitor can at the earliest say that it is back, unless somebody asks it for
+    /// [a check](super::Health::check_now) before. Without a monitor, the time until the circuit that
+    /// [called it down](super::Signals) probes it, or `None`.
     ///
     /// Counted from now, not from the refusal.
     #[must_use]
@@ -74,7 +76,7 @@ impl Unhealthy {
 impl fmt::Display for Unhealthy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { target, grade, reason, .. } = self;
-        write!(f, "{target} is {grade} for {:?} ({reason})", self.since())?;
+        write!(f, "{target} has been {grade} for {:?} ({reason})", self.since())?;
         match self.retry_after() {
             Some(wait) => write!(f, ": back in {wait:?} at the earliest"),
             None => Ok(()),

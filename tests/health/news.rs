@@ -235,7 +235,7 @@ async fn health_promise_1_a_panic_whose_payload_panics_does_not_stop_the_monitor
     let task = tokio::spawn(monitor);
     sleep(10 * SECOND).await;
     assert!(!task.is_finished());
-    assert_eq!(checks.load(Ordering::Relaxed), 10);
+    assert!(checks.load(Ordering::Relaxed) >= 10);
     assert_eq!(*told.lock().unwrap_or_else(std::sync::PoisonError::into_inner), 1);
     assert_eq!(health.refusal().unwrap().reason(), "its probe panicked");
 }

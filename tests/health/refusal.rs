@@ -65,7 +65,7 @@ async fn without_a_monitor_nobody_knows_when_it_is_back() {
     advance(7 * SECOND).await;
     let unhealthy = health.refusal().unwrap();
     assert_eq!((unhealthy.retry_after(), unhealthy.since()), (None, 7 * SECOND));
-    assert_eq!(unhealthy.to_string(), "alone is unhealthy for 7s (unplugged)");
+    assert_eq!(unhealthy.to_string(), "alone has been unhealthy for 7s (unplugged)");
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     BoxError, Classify, Outcome, clock,
-    event::Trigger,
-    failover::{Elapsed, Repeats, failure::Failure, text},
+    event::{Trigger, text},
+    failover::{Elapsed, Repeats, failure::Failure},
 };
 
 /// One attempt.

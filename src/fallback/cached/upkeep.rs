@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::{
         Arc,
@@ -19,6 +19,8 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     time::{Sleep, sleep},
 };
+
+use crate::event::caught;
 
 /// Sweeps a [`Cache`](super::Cache) and finishes the loads whose callers have left.
 ///
@@ -129,7 +131,7 @@ impl Upkeep {
             ready!(pause.as_mut().poll(cx));
             self.pause = None;
             // What a swept answer does when it is dropped does not end the sweeping.
-            if let Ok(None) = catch_unwind(AssertUnwindSafe(&mut self.sweep)) {
+            if let Some(None) = caught(&mut self.sweep) {
                 return Poll::Ready(());
             }
         }
@@ -145,7 +147,9 @@ impl Future for Upkeep {
             return Poll::Ready(());
         }
         // A load that panics has told its waiters by being dropped.
-        while let Poll::Ready(Some(_)) = self.running.poll_next_unpin(cx) {}
+        while let Poll::Ready(Some(done)) = self.running.poll_next_unpin(cx) {
+            let _ = caught(|| drop(done));
+        }
         self.poll_sweep(cx)
     }
 }

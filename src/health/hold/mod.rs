@@ -30,17 +30,17 @@
 //!
 //! A call finds the target healthy: it passes, on the instance of the inner service that was polled
 //! ready. It finds it unhealthy: its future waits, and costs no poll until the grade changes or the
-//! limit ends. Then it goes to a [gate](super::HealthGateLayer) over a clone of the inner service,
-//! which it polls ready: well again, it passes; at the end of the limit it is refused with
-//! [`Unhealthy`](super::Unhealthy). If health falls once more before the clone was ready, it waits
-//! on, for what is left of the limit.
+//! limit ends. Then it goes to a [gate](super::HealthGateLayer) over the instance of the inner
+//! service that it took along, which it polls ready: well again, it passes; at the end of the limit
+//! it is refused with [`Unhealthy`](super::Unhealthy). If health falls once more before that was
+//! ready, it waits on, for what is left of the limit. The limit is for health, not for readiness.
 //!
 //! When the target is back, all who wait are woken at once: `at_most` is how many calls it is sent
 //! in that moment, beside those that come then. A concurrency limit below spreads them out.
 //!
-//! A refusal that ends by time alone, as that of an [open circuit](super::Signals) without a monitor,
-//! wakes nobody when it ends: the next call that comes then passes as the probe of the circuit, and
-//! if it succeeds those who wait are woken; or one of them does when its limit ends.
+//! When a refusal ends by time alone, as that of an [open circuit](super::Signals) without a monitor
+//! does, those who wait go on by themselves: one becomes the probe of the circuit, which refuses the
+//! others while that is under way.
 //!
 //! Calls over `at_most` are refused at once. The number counts over all services that a layer and
 //! its clones make.

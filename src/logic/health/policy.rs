@@ -16,7 +16,7 @@ use crate::logic::{Ratio, policy::PolicyError};
 /// | [`rise`](Self::rise) | good checks in a row | 2 | 1 to 1,000 |
 /// | [`slow_factor`](Self::slow_factor) | times the baseline | 3.0 | at least 1 |
 /// | [`slow_margin`](Self::slow_margin) | time above the baseline | 1 ms | any |
-/// | [`latency_half_life`](Self::latency_half_life) | time | 2 s | above zero |
+/// | [`latency_half_life`](Self::latency_half_life) | time | 2 s; twice the interval if that is more | above zero |
 /// | [`baseline_half_life`](Self::baseline_half_life) | time | 5 min | above zero |
 /// | [`success_floor`](Self::success_floor) | share of the last 20 checks | 80 % | any; 0 % is off |
 /// | [`while_unknown`](Self::while_unknown) | – | [`WhileUnknown::Pass`] | any |

@@ -1,8 +1,8 @@
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
+
+use crate::event::caught;
 
 use super::{
     Framing,
@@ -129,7 +129,7 @@ impl Copying {
 
     /// What a panic of the receiver's would hit is the reader, who is not concerned: it stops here.
     fn tell(self, copied: Result<Copied, TooLarge>) {
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.done)(copied)));
+        let _ = caught(|| (self.done)(copied));
     }
 }
 

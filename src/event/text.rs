@@ -2,10 +2,9 @@ use std::{
     error::Error,
     fmt::{self, Write},
     iter,
-    panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use crate::event::Name;
+use super::{Name, caught};
 
 /// As much of a text is kept.
 const LONGEST: usize = 256;
@@ -14,7 +13,12 @@ const LONGEST: usize = 256;
 const MOST_READ: usize = 4 * LONGEST;
 
 /// An error and its sources in one line, without credentials.
-pub(super) fn of_error(error: &(dyn Error + 'static)) -> Name {
+pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Name {
+    try_of_error(error).unwrap_or(Name::from(""))
+}
+
+/// The same; `None` if it panics before it says anything.
+pub(crate) fn try_of_error(error: &(dyn Error + 'static)) -> Option<Name> {
     of(|reader| {
         let mut sources = iter::successors(Some(error), |error| (*error).source());
         write!(reader, "{}", sources.next().map_or(&"" as &dyn fmt::Display, |error| error as _))?;
@@ -23,17 +27,17 @@ pub(super) fn of_error(error: &(dyn Error + 'static)) -> Name {
 }
 
 /// What somebody wrote, without credentials.
-pub(super) fn of_words(words: &str) -> Name {
-    of(|reader| reader.write_str(words))
+pub(crate) fn of_words(words: &(impl fmt::Display + ?Sized)) -> Name {
+    of(|reader| write!(reader, "{words}")).unwrap_or(Name::from(""))
 }
 
 /// A text that panics when it is written ends there.
-fn of(write: impl FnOnce(&mut Reader) -> fmt::Result) -> Name {
+fn of(write: impl FnOnce(&mut Reader) -> fmt::Result) -> Option<Name> {
     let mut reader = Reader::default();
-    let _ = catch_unwind(AssertUnwindSafe(|| write(&mut reader)));
+    let written = caught(|| write(&mut reader));
     let mut text = without_credentials(&reader.text, reader.is_full);
     text.truncate(text.floor_char_boundary_at(LONGEST));
-    Name::from(text)
+    (written.is_some() || !text.is_empty()).then(|| Name::from(text))
 }
 
 #[derive(Default)]
@@ -118,12 +122,20 @@ mod tests {
 
     #[test]
     fn an_error_is_told_with_its_sources() {
-        let refused = std::io::Error::other("refused");
-        let error = super::super::MayHaveRun::new("eu".into(), refused.into());
-        assert_eq!(
-            of_error(&error).as_str(),
-            "a call failed on backend eu that may have run there: refused"
-        );
+        #[derive(Debug)]
+        struct Failed(std::io::Error);
+        impl fmt::Display for Failed {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a call failed")
+            }
+        }
+        impl Error for Failed {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+        let error = Failed(std::io::Error::other("refused"));
+        assert_eq!(of_error(&error).as_str(), "a call failed: refused");
     }
 
     #[test]
@@ -138,5 +150,26 @@ mod tests {
         }
         impl Error for Rude {}
         assert_eq!(of_error(&Rude).as_str(), "so far");
+    }
+
+    /// Does not care that it is told to stop.
+    struct Stubborn;
+
+    impl fmt::Display for Stubborn {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let _ = f.write_str(&"a".repeat(MOST_READ - 1));
+            let _ = f.write_str("€");
+            f.write_str("b")
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_after_256_bytes_and_nothing_comes_after_the_cut() {
+        assert_eq!(of_words(&"a".repeat(256)).as_str().len(), 256);
+        assert_eq!(of_words(&"a".repeat(257)).as_str().len(), 256);
+        assert_eq!(of_words(&"€".repeat(100)).as_str(), "€".repeat(85));
+        let mut reader = Reader::default();
+        let _ = write!(reader, "{Stubborn}");
+        assert_eq!(reader.text, "a".repeat(MOST_READ - 1));
     }
 }
