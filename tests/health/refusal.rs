@@ -27,7 +27,7 @@ async fn health_promise_4_a_refusal_says_since_when_why_and_when_to_come_back() 
     };
     near(unhealthy.retry_after().unwrap(), 3);
     let text = unhealthy.to_string();
-    let told = "target is unhealthy for 0ns (connection refused): back in 3s at the earliest";
+    let told = "target has been unhealthy for 0ns (connection refused): back in 3s at the earliest";
     assert_eq!(text, told);
 
     // Who comes back then is let in.
