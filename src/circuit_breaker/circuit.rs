@@ -120,6 +120,15 @@ impl Circuit {
         self.slot.retry_after()
     }
 
+    /// Whether it refuses because it is open; while its probes are out, a half-open one refuses too.
+    pub(crate) fn is_open(&self) -> bool {
+        self.retry_after() != Some(Duration::ZERO)
+            && self.slot.glance(|breaker| match breaker.state() {
+                State::Open | State::ForcedOpen => true,
+                State::Closed | State::HalfOpen | State::ForcedClosed | State::MetricsOnly => false,
+            })
+    }
+
     /// The state and all counts, for people and dashboards.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {

@@ -83,13 +83,15 @@ impl<S> Backend<S> {
 #[cfg(feature = "retry")]
 impl<S> Backend<S> {
     /// Leaves the backend only after it was tried again as `policy` says: puts tower's
-    /// [`Retry`](tower::retry::Retry) before its service.
+    /// [`Retry`](tower::retry::Retry) before its service, whose errors become a [`BoxError`].
     ///
     /// All tries together are one attempt of the failover, and have its time. A policy such as
     /// [`Retries`](crate::fallback::Retries) repeats whatever failed, also what may have run.
-    pub fn after_retries<P>(self, policy: P) -> Backend<tower::retry::Retry<P, S>> {
+    /// That one of the tries may have run is not forgotten when a later one is refused: the call then
+    /// ends in [`MayHaveRun`](super::MayHaveRun), and moves only if it may always be repeated.
+    pub fn after_retries<P>(self, policy: P) -> Backend<super::AfterRetries<P, S>> {
         let Self { name, service, rank, circuit, health, catch_up } = self;
-        let service = tower::retry::Retry::new(policy, service);
+        let service = super::AfterRetries::new(name.clone(), policy, service);
         Backend { name, service, rank, circuit, health, catch_up }
     }
 }

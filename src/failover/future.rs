@@ -2,6 +2,8 @@
 
 mod attempt;
 mod next;
+#[cfg(feature = "retry")]
+mod retried;
 
 use std::{
     fmt,
@@ -14,6 +16,8 @@ use tokio::time::Sleep;
 use tower_service::Service;
 
 pub(super) use self::next::keeps_copy;
+#[cfg(feature = "retry")]
+pub use self::retried::RetriedFuture;
 use super::{Repeat, Repeats, failure::Failure, seat::Polled, trip::Trip};
 use crate::{BoxError, Classify, event::Name, logic::roster::MemberId};
 

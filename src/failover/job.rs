@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::{Target, catch_up::Running};
 use crate::{
     BoxError,
-    event::{Grade, Name, caught, text},
+    event::{Name, caught, text},
     health::Health,
     logic::roster::MemberId,
 };
@@ -29,9 +29,9 @@ pub(super) enum Kind {
 
 impl Job {
     /// Sees whether the backend is back; `None` if nobody monitors it.
-    pub(super) fn check(target: &Target, bears_degraded: bool) -> Option<Self> {
+    pub(super) fn check(target: &Target) -> Option<Self> {
         let health = target.health.clone()?;
-        let work: Running = Box::pin(check(health, bears_degraded));
+        let work: Running = Box::pin(check(health));
         Some(Self { id: target.id, kind: Kind::Check, work: Some(work) })
     }
 
@@ -70,18 +70,11 @@ impl Drop for Job {
     }
 }
 
-/// A monitor that nobody drives does not hold up the upkeep.
-async fn check(health: Health, bears_degraded: bool) -> Result<(), BoxError> {
+/// Whether it answers; what its grade is then, is seen by who is told. A monitor that nobody drives
+/// does not hold up the upkeep.
+async fn check(health: Health) -> Result<(), BoxError> {
     let longest = 2 * health.policy().timeout + Duration::from_secs(1);
-    let grade =
-        timeout(longest, health.check_now()).await.map_err(|_| "its monitor stands still")?;
-    if let Some(error) = health.snapshot().last_check.as_ref().and_then(|check| check.error()) {
-        return Err(error.into());
-    }
-    match grade {
-        // One that is unhealthy still has answered this check.
-        Grade::Healthy | Grade::Unknown | Grade::Unhealthy => Ok(()),
-        Grade::Degraded if bears_degraded => Ok(()),
-        Grade::Degraded => Err("it is degraded".into()),
-    }
+    timeout(longest, health.check_now()).await.map_err(|_| "its monitor stands still")?;
+    let last_check = health.snapshot().last_check;
+    last_check.as_ref().and_then(|check| check.error()).map_or(Ok(()), |error| Err(error.into()))
 }

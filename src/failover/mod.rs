@@ -104,6 +104,8 @@
 //! and for those that are not answered at once; it takes no lock and allocates nothing.
 
 mod add_error;
+#[cfg(feature = "retry")]
+mod after_retries;
 mod backend;
 mod backend_state;
 mod bell;
@@ -139,6 +141,8 @@ mod turn;
 mod upkeep;
 mod word;
 
+#[cfg(feature = "retry")]
+pub use self::after_retries::AfterRetries;
 pub use self::{
     add_error::AddError,
     backend::Backend,

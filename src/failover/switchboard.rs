@@ -135,6 +135,20 @@ impl Switchboard {
         self.act(|turn| turn.confirm(id, after));
     }
 
+    /// This backend answered a call that tried it. If that makes it serve, it has served.
+    #[cold]
+    pub(super) fn tried(&self, id: MemberId) {
+        self.act(|turn| {
+            let before = turn.board.records.count();
+            turn.checked(id, Ok(()));
+            turn.settle();
+            let after = turn.board.records.count();
+            if after != before {
+                turn.confirm(id, after);
+            }
+        });
+    }
+
     /// A check of this backend, or a call that tried it, has ended.
     #[cold]
     pub(super) fn checked(&self, id: MemberId, result: Result<(), Name>) {

@@ -84,10 +84,10 @@ impl Target {
         }
     }
 
-    /// Whether its circuit refuses.
+    /// Whether its circuit is open. A half-open one is no reason to leave: calls that find no place
+    /// among its probes are moved one by one.
     pub(super) fn is_shut(&self) -> bool {
-        let wait = |circuit: &Circuit| circuit.retry_after();
-        self.circuit.as_ref().is_some_and(|circuit| wait(circuit) != Some(Duration::ZERO))
+        self.circuit.as_ref().is_some_and(Circuit::is_open)
     }
 
     pub(super) fn is_monitored(&self) -> bool {

@@ -167,6 +167,19 @@ impl Trip {
         }
     }
 
+    /// The attempt has had its time, of which this backend may have got a part only.
+    #[cold]
+    pub(super) fn expired(&mut self, why: Name) {
+        let leg = self.leg.as_ref().expect(UNDER_WAY);
+        let policy = &self.switchboard.policy;
+        let waited = clock::now() - leg.began;
+        if waited >= policy.attempt_timeout || policy.charges_after(waited) {
+            self.failed(Trigger::Timeout, why, None);
+        } else {
+            self.refused();
+        }
+    }
+
     /// The backend was not called.
     #[cold]
     pub(super) fn refused(&mut self) {
@@ -185,7 +198,10 @@ impl Trip {
                 Some(why) => health.failed(why),
             }
         }
-        self.switchboard.checked(*id, why.map_or(Ok(()), Err));
+        match why {
+            None => self.switchboard.tried(*id),
+            Some(why) => self.switchboard.checked(*id, Err(why)),
+        }
     }
 
     fn abandon(&self, leg: &Leg) {

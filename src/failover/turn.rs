@@ -166,10 +166,15 @@ impl<'a> Turn<'a> {
     }
 
     pub(super) fn checked(&mut self, id: MemberId, result: Result<(), Name>) {
+        let is_weak = self.rules().leaves_degraded && (self.looks())(id).grade == Grade::Degraded;
         match result {
             // Its health wants more good checks before it believes in it.
             Ok(()) if (self.looks())(id).grade == Grade::Unhealthy => {
                 self.board.roster.shows_life(id, self.now, self.rules(), fastrand::f64());
+            }
+            Ok(()) if is_weak => {
+                self.note(id, "it is degraded".into());
+                self.board.roster.weak(id);
             }
             Ok(()) => self.board.roster.good(id, self.now, self.rules(), fastrand::f64()),
             Err(why) => {

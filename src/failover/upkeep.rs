@@ -65,11 +65,7 @@ impl Upkeep {
         self.watch(&targets, cx);
         let Errands { checks, catch_ups, now, at } = switchboard.errands();
         self.jobs.retain(|job| targets.iter().any(|target| target.id == job.id));
-        self.jobs.extend(
-            checks
-                .iter()
-                .filter_map(|target| Job::check(target, !switchboard.rules.leaves_degraded)),
-        );
+        self.jobs.extend(checks.iter().filter_map(|target| Job::check(target)));
         self.jobs.extend(catch_ups.iter().filter_map(|target| Job::catch_up(target)));
         if self.sleep.as_ref().is_none_or(|(set, _)| *set != at) {
             self.sleep = Some((at, Box::pin(sleep(at - now))));

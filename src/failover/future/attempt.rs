@@ -122,7 +122,7 @@ where
         let target = this.trip.target().clone();
         let after = this.trip.switchboard.policy.attempt_timeout;
         let error = Elapsed::new(target.name.clone(), after);
-        this.trip.failed(Trigger::Timeout, text::of_error(&error), None);
+        this.trip.expired(text::of_error(&error));
         let unsent = match this.attempt.as_mut().project() {
             AttemptProj::Waiting { request, .. } => request.take(),
             AttemptProj::Choosing { .. }

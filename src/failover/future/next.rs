@@ -30,14 +30,16 @@ where
         let was_trial = mem::take(this.is_trial);
         let moves = was_trial || this.trip.switchboard.policy.mode == Mode::AtOnce;
         this.tried.push(failure.target().id);
-        let mut may_have_run_at = None;
+        let (mut may_have_run_at, mut goes_on) = (None, false);
         let honest = |result: Result<_, _>, request: Option<&Request>| {
             result.map_err(|error| with_doubt(this.repeats, this.doubt, request, error))
         };
         let (result, request) = match failure {
-            // What was refused at once has cost no time.
+            // What was refused at once has cost no time. After a wait the last attempt goes on with what
+            // is left of its time.
             Failure::Refused { error, request, .. } => {
-                *this.attempts += u32::from(!*this.is_timed);
+                goes_on = *this.is_timed && *this.attempts == 0;
+                *this.attempts += u32::from(!*this.is_timed || goes_on);
                 (Err(error), request)
             }
             Failure::Unsent { error, request, .. } if moves => (Err(error), request),
@@ -45,7 +47,15 @@ where
                 return Some(honest(Err(error), Some(&request)));
             }
             Failure::Sent { target, result } => {
-                let Some(copy) = this.copy.take() else { return Some(honest(result, None)) };
+                let Some(copy) = this.copy.take() else {
+                    let is_doubted = moves && *this.repeat == Repeat::IfNotApplied;
+                    return Some(match result {
+                        Err(error) if is_doubted && may_have_run(&*error) => {
+                            Err(MayHaveRun::new(target.name.clone(), error).into())
+                        }
+                        result => honest(result, None),
+                    });
+                };
                 if !moves {
                     return Some(honest(result, Some(&copy)));
                 }
@@ -69,16 +79,17 @@ where
         }
         *this.doubt = this.doubt.take().or(may_have_run_at);
         let may_have_run = this.doubt.is_some();
-        let switchboard = &this.trip.switchboard;
-        let Some(choice) = switchboard.choose(this.tried, false) else {
-            return Some(result.map_err(|_| switchboard.nobody(may_have_run).into()));
-        };
-        // In doubt the last attempt is to be judged, too.
+        // In doubt the last attempt is to be judged, too. The copy is made before a backend is claimed:
+        // it may panic.
         let keeps_copy = may_have_run || keeps_copy(*this.repeat, *this.attempts - 1);
         if this.copy.is_none() && keeps_copy {
             *this.copy = this.repeats.copy(&request);
         }
-        *this.is_timed = false;
+        let switchboard = &this.trip.switchboard;
+        let Some(choice) = switchboard.choose(this.tried, false) else {
+            return Some(result.map_err(|_| switchboard.nobody(may_have_run).into()));
+        };
+        *this.is_timed = goes_on;
         *this.is_trial = choice.is_trial;
         this.attempt.set(set_out(this.trip, choice, this.attempts, None, Some(request)));
         None

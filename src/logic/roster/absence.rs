@@ -14,6 +14,8 @@ pub(super) struct Absence {
     pub(super) good: u32,
     /// Bad checks in a row.
     bad: u32,
+    /// The last check was answered, and showed that it is degraded.
+    pub(super) is_weak: bool,
     /// When the first of the good ones came, and when the wait that it began ends.
     pub(super) wait: Option<(Moment, Moment)>,
     /// It could not be brought up to date.
@@ -33,6 +35,7 @@ impl Absence {
             sign: sign.min(now),
             good: 0,
             bad: 0,
+            is_weak: false,
             wait: None,
             is_behind: false,
             claimed_until: None,
@@ -43,6 +46,7 @@ impl Absence {
     pub(super) fn good(&mut self, now: Moment, wait: Duration) {
         self.claimed_until = None;
         self.bad = 0;
+        self.is_weak = false;
         self.good = self.good.saturating_add(1);
         self.wait.get_or_insert((now, now + wait));
     }
@@ -52,6 +56,7 @@ impl Absence {
         self.claimed_until = None;
         self.good = 0;
         self.bad = self.bad.saturating_add(1);
+        self.is_weak = false;
         self.wait = None;
     }
 
@@ -59,6 +64,13 @@ impl Absence {
     pub(super) fn fall_behind(&mut self) {
         self.bad();
         self.is_behind = true;
+    }
+
+    /// It answers, but is degraded: no good check, though better than nobody.
+    pub(super) fn weak(&mut self) {
+        self.bad();
+        self.bad = 0;
+        self.is_weak = true;
     }
 
     /// Whether the checks so far are enough to come back while another serves.

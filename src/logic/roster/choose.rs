@@ -39,7 +39,8 @@ impl Seen<'_> {
     }
 
     /// Nobody serves well, and it could: a check was good since it was left, or its health says so
-    /// anew. That a health was good all the time while calls or a catch-up failed is no news.
+    /// anew, or it is degraded and answers. That a health was good all the time while calls or a
+    /// catch-up failed is no news.
     pub(super) fn is_rescue(&self) -> bool {
         let Some(absence) = self.member.absence() else { return false };
         let news = match absence.trigger {
@@ -52,7 +53,7 @@ impl Seen<'_> {
             | Trigger::Recovery => false,
         };
         let healthy = news && !absence.is_behind && self.look.grade == Grade::Healthy;
-        self.look.is_open() && (absence.good > 0 || healthy)
+        self.look.is_open() && (absence.good > 0 || absence.is_weak || healthy)
     }
 
     /// Sorts the one to be chosen first: the preferred by hand, the lower tier, then the greater

@@ -165,6 +165,14 @@ impl Roster {
         }
     }
 
+    /// A recovery check or a trial call was answered by a member that is degraded: while nobody else
+    /// can serve, it may.
+    pub(crate) fn weak(&mut self, id: MemberId) {
+        if let Some(absence) = self.member_mut(id).and_then(Member::absence_mut) {
+            absence.weak();
+        }
+    }
+
     /// A recovery check or a trial call failed.
     pub(crate) fn bad(&mut self, id: MemberId) {
         if let Some(absence) = self.member_mut(id).and_then(Member::absence_mut) {

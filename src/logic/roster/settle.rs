@@ -123,7 +123,10 @@ impl Roster {
     fn rescue(&mut self, now: Moment, looks: &dyn Fn(MemberId) -> Look) -> Option<MemberId> {
         let mut found = self.seen(looks);
         found.retain(Seen::is_rescue);
-        found.sort_by(|one, other| one.order(other, self.home()));
+        let is_weak = |seen: &Seen<'_>| seen.member.absence().is_some_and(|it| it.is_weak);
+        found.sort_by(|one, other| {
+            is_weak(one).cmp(&is_weak(other)).then_with(|| one.order(other, self.home()))
+        });
         let id = |seen: &Seen<'_>| seen.member.id;
         let at_once = found.iter().find(|seen| !seen.member.has_catch_up).map(id);
         let found: Vec<_> = found.iter().map(id).collect();
