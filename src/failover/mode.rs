@@ -8,10 +8,10 @@ pub enum Mode {
     /// [`leave_after`](super::Policy::leave_after) failures in a row.
     #[default]
     AtOnce,
-    /// Only circuits make a failover leave: a failed call is handed out as it is. Every backend has a
-    /// circuit.
+    /// Failed calls make it leave only by way of circuits, and are handed out as they are. Every backend
+    /// has a circuit.
     ByCircuit,
-    /// Only health makes a failover leave: a failed call is handed out as it is. Every backend has a
-    /// health.
+    /// Failed calls make it leave only by way of health, and are handed out as they are. Every backend
+    /// has a health.
     ByHealth,
 }
