@@ -96,9 +96,10 @@
 //!
 //! A [fallback](crate::fallback) and a total deadline (not below [`Policy::budget`]) belong above it. A
 //! timeout above it that is not longer than an attempt gives up calls before they can move: those calls
-//! are lost, though the backend is charged for them if they waited long enough. Below it, per backend: its own connection, and a timeout only if it is to be shorter than an
-//! attempt. Circuit and health are given to the [`Backend`] and not put before its service, so that
-//! each attempt settles the circuit of the backend that it was with.
+//! are lost, though the backend is charged for them if they waited long enough. Below it, per backend:
+//! its own connection, and a timeout only if it is to be shorter than an attempt. Circuit and health
+//! are given to the [`Backend`] and not put before its service, so that each attempt settles the
+//! circuit of the backend that it was with.
 //!
 //! While nothing is wrong a call reads one atomic word, and no clock except for one call in sixteen
 //! and for those that are not answered at once; it takes no lock and allocates nothing.
