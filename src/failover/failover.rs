@@ -9,10 +9,9 @@ use tower_service::Service;
 
 use super::{
     AddError, Backend, Builder, Control, Repeat, Repeats, Status,
-    future::{Order, ResponseFuture, keeps_copy},
+    future::{Order, ResponseFuture, Trip, keeps_copy},
     seat::{Polled, Readiness, Seat},
     switchboard::Switchboard,
-    trip::Trip,
 };
 use crate::{BoxError, Classify, ErrorsAreFailures, clock, event::Name, logic::Moment};
 

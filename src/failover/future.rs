@@ -1,9 +1,11 @@
 //! The future of a [`Failover`](super::Failover).
 
 mod attempt;
+mod failure;
 mod next;
 #[cfg(feature = "retry")]
 mod retried;
+mod trip;
 
 use std::{
     fmt,
@@ -15,10 +17,11 @@ use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 use tower_service::Service;
 
-pub(super) use self::next::keeps_copy;
+use self::failure::Failure;
 #[cfg(feature = "retry")]
 pub use self::retried::RetriedFuture;
-use super::{Repeat, Repeats, failure::Failure, seat::Polled, trip::Trip};
+pub(super) use self::{next::keeps_copy, trip::Trip};
+use super::{Repeat, Repeats, seat::Polled};
 use crate::{BoxError, Classify, event::Name, logic::roster::MemberId};
 
 pin_project! {

@@ -109,38 +109,26 @@ mod add_error;
 mod after_retries;
 mod backend;
 mod backend_state;
-mod bell;
 mod build_error;
 mod builder;
 mod by;
-mod by_hand;
 mod catch_up;
-mod choice;
 mod control;
 mod elapsed;
 mod fail_over_error;
 #[expect(clippy::module_inception, reason = "a file is named after its type")]
 mod failover;
-mod failure;
 pub mod future;
-mod job;
 mod may_have_run;
-mod members;
 mod mode;
 mod no_backend;
 mod policy;
-mod records;
 mod repeat;
 mod repeats;
 mod seat;
 mod status;
 mod switchboard;
-mod target;
-mod tending;
-mod trip;
-mod turn;
 mod upkeep;
-mod word;
 
 #[cfg(feature = "retry")]
 pub use self::after_retries::AfterRetries;
@@ -164,7 +152,10 @@ pub use self::{
     status::{BackendStatus, Status},
     upkeep::Upkeep,
 };
-use self::{catch_up::CatchUp, choice::Choice, target::Target};
+use self::{
+    catch_up::CatchUp,
+    switchboard::{Choice, Target},
+};
 pub use crate::{
     event::Switch,
     logic::{

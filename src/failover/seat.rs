@@ -6,7 +6,7 @@ use std::{
 
 use tower_service::Service;
 
-use super::{Target, switchboard::Switchboard, trip::Trip};
+use super::{Target, future::Trip, switchboard::Switchboard};
 use crate::{
     BoxError,
     logic::{Moment, roster::MemberId},

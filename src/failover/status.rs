@@ -1,6 +1,9 @@
 use std::{sync::Arc, time::Duration};
 
-use super::{BackendState, Target, switchboard::Switchboard};
+use super::{
+    BackendState, Target,
+    switchboard::{Member, Switchboard},
+};
 use crate::{
     Ratio, clock,
     event::{Grade, Name, State},
@@ -48,7 +51,7 @@ impl Status {
     pub(super) fn of(switchboard: &Switchboard) -> Self {
         let now = clock::now();
         let (active, seen) = switchboard.glance(|board| {
-            let seen = |member: &super::members::Member| {
+            let seen = |member: &Member| {
                 let standing = board.roster.standing(member.target.id);
                 let state = standing.map(|standing| BackendState::of(standing, now));
                 state.map(|state| (member.target.clone(), state, member.why.clone()))

@@ -1,3 +1,12 @@
+mod by_hand;
+mod choice;
+mod members;
+mod records;
+mod target;
+mod tending;
+mod turn;
+mod word;
+
 use std::{
     fmt,
     sync::{
@@ -6,14 +15,11 @@ use std::{
     },
 };
 
-use super::{
-    Choice, NoBackend, Policy, Repeat, Target,
-    bell::Bell,
-    members::Members,
-    records::Records,
-    turn::Turn,
-    word::{Switches, Word},
+pub(super) use self::{
+    choice::Choice, members::Member, target::Target, tending::Errands, word::Switches,
 };
+use self::{members::Members, records::Records, turn::Turn, word::Word};
+use super::{NoBackend, Policy, Repeat, upkeep::Bell};
 use crate::{
     clock,
     event::{Bulletin, Name, Observers, Switch, Trigger},

@@ -1,3 +1,6 @@
+mod bell;
+mod job;
+
 use std::{
     fmt,
     pin::Pin,
@@ -7,12 +10,11 @@ use std::{
 
 use tokio::time::{Sleep, sleep};
 
+pub(super) use self::bell::Bell;
+use self::job::{Job, Kind};
 use super::{
     Target,
-    bell::Bell,
-    job::{Job, Kind},
-    switchboard::Switchboard,
-    tending::Errands,
+    switchboard::{Errands, Switchboard},
 };
 use crate::{
     event::Name,

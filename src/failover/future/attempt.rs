@@ -7,13 +7,13 @@ use tokio::time::sleep_until;
 use tower_service::Service;
 
 use super::{
-    Attempt, AttemptProj, COMPLETED, End, ResponseFuture,
+    Attempt, AttemptProj, COMPLETED, End, Failure, ResponseFuture,
     next::{set_out, with_doubt},
 };
 use crate::{
     BoxError, Classify, Outcome, clock,
     event::{Trigger, text},
-    failover::{Elapsed, Repeats, failure::Failure},
+    failover::{Elapsed, Repeats},
 };
 
 /// One attempt.

@@ -2,14 +2,11 @@ use std::{mem, pin::Pin};
 
 use tower_service::Service;
 
-use super::{Attempt, ResponseFuture};
+use super::{Attempt, Failure, ResponseFuture, Trip};
 use crate::{
     BoxError, Classify,
     event::Name,
-    failover::{
-        Choice, MayHaveRun, Mode, Repeat, Repeats, failure::Failure, may_have_run, seat::Polled,
-        trip::Trip,
-    },
+    failover::{Choice, MayHaveRun, Mode, Repeat, Repeats, may_have_run, seat::Polled},
 };
 
 /// What comes after an attempt that failed.

@@ -25,7 +25,7 @@ impl Roster {
         let before = self.active.and_then(|active| self.member(active.id)).map(|it| it.place);
         self.mark_out(now, rules, &looks);
         self.end_doubt(now, rules, &looks);
-        let to = self.wanted(rules, &looks).or_else(|| self.rescue(now, &looks));
+        let to = self.wanted(rules, &looks).or_else(|| self.rescue(None, now, &looks));
         let from = self.active();
         if to == from {
             return None;
@@ -84,7 +84,7 @@ impl Roster {
     fn end_doubt(&mut self, now: Moment, rules: &Rules, looks: &dyn Fn(MemberId) -> Look) {
         let Some((id, doubt)) = self.firm_doubt(now) else { return };
         if self.is_last(id, rules, looks) {
-            self.rescue(now, looks);
+            self.rescue(Some(id), now, looks);
         }
         if !self.is_last(id, rules, looks)
             && let Some(member) = self.member_mut(id)
@@ -120,9 +120,15 @@ impl Roster {
     }
 
     /// Nobody can serve well: then the first that could does at once, or as soon as it has caught up.
-    fn rescue(&mut self, now: Moment, looks: &dyn Fn(MemberId) -> Look) -> Option<MemberId> {
+    /// Who is in doubt does not rescue itself.
+    fn rescue(
+        &mut self,
+        in_doubt: Option<MemberId>,
+        now: Moment,
+        looks: &dyn Fn(MemberId) -> Look,
+    ) -> Option<MemberId> {
         let mut found = self.seen(looks);
-        found.retain(Seen::is_rescue);
+        found.retain(|seen| seen.is_rescue() && Some(seen.member.id) != in_doubt);
         let is_weak = |seen: &Seen<'_>| seen.member.absence().is_some_and(|it| it.is_weak);
         found.sort_by(|one, other| {
             is_weak(one).cmp(&is_weak(other)).then_with(|| one.order(other, self.home()))

@@ -197,6 +197,22 @@ fn who_has_only_failed_for_a_while_is_left_for_one_good_check() {
     assert!(!world.is_up(B));
 }
 
+/// A degraded one with a good check came back by its own failures, and stayed up beside its successor.
+#[test]
+fn who_is_in_doubt_does_not_rescue_itself() {
+    let mut world = World::new(&[(0, 1), (0, 1)]);
+    world.grade(A, Grade::Degraded);
+    world.lose(B);
+    assert_eq!(world.active(), Some(A), "better than nobody");
+    world.good(A);
+    world.pass(20 * SECOND);
+    world.leave(A, Trigger::Connection);
+    world.pass(SECOND);
+    world.settle();
+    assert!(!world.is_up(A));
+    assert_eq!(world.active(), Some(A), "there is still nobody else");
+}
+
 #[test]
 fn who_answers_after_a_failure_is_not_left_for_one_good_check() {
     let mut world = World::new(&[(0, 1), (1, 1)]);

@@ -51,13 +51,13 @@ impl Model {
                 usable.len() == 1 && usable[0].id == active
             };
             if is_last(self) {
-                self.rescue();
+                self.rescue(Some(active));
             }
             if !is_last(self) {
                 self.leave(active, trigger, sign);
             }
         }
-        let to = self.wanted().or_else(|| self.rescue());
+        let to = self.wanted().or_else(|| self.rescue(None));
         let from = self.active();
         if from == to {
             return None;
@@ -112,13 +112,14 @@ impl Model {
         Some(chosen.id)
     }
 
-    pub(super) fn rescue(&mut self) -> Option<MemberId> {
+    pub(super) fn rescue(&mut self, in_doubt: Option<MemberId>) -> Option<MemberId> {
         let news = [Trigger::Health, Trigger::Circuit, Trigger::Degradation, Trigger::Membership];
         let could = |member: &&Member| {
             let healthy = self.look(member.id).grade == Grade::Healthy;
             let is_news = news.contains(&member.left_by().0) && !member.is_behind();
             let well = !member.row().is_empty() || healthy && is_news;
-            member.place() == Place::Out && self.is_open(member.id) && well
+            let is_sure = Some(member.id) != in_doubt;
+            member.place() == Place::Out && self.is_open(member.id) && well && is_sure
         };
         let found: Vec<_> = self.members.iter().filter(could).collect();
         let ready: Vec<_> = found.iter().filter(|it| !it.has_catch_up).copied().collect();

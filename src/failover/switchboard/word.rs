@@ -6,29 +6,29 @@ use crate::logic::roster::MemberId;
 ///
 /// Written with the switchboard's lock held, so that the last writer knew the last state.
 #[derive(Debug)]
-pub(super) struct Word(AtomicU64);
+pub(crate) struct Word(AtomicU64);
 
 /// What the [`Word`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sign {
-    pub(super) active: Option<MemberId>,
+pub(crate) struct Sign {
+    pub(crate) active: Option<MemberId>,
     /// It has not answered a call since it became the active one.
-    pub(super) is_unconfirmed: bool,
+    pub(crate) is_unconfirmed: bool,
     /// It gets a share of the calls.
-    pub(super) is_ramping: bool,
+    pub(crate) is_ramping: bool,
     /// A call that may be repeated may go to one that is out, to try it.
-    pub(super) wants_trial: bool,
+    pub(crate) wants_trial: bool,
     /// How many switches there were.
-    pub(super) switches: Switches,
+    pub(crate) switches: Switches,
 }
 
 /// A number of switches, as far as the [`Word`] has room for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Switches(u32);
+pub(crate) struct Switches(u32);
 
 impl Switches {
     /// It starts over after 2²⁹.
-    pub(super) const fn next(self) -> Self {
+    pub(crate) const fn next(self) -> Self {
         Self(self.0.wrapping_add(1) & ((u64::MAX >> SWITCHES_AT) as u32))
     }
 }
@@ -43,12 +43,12 @@ const SWITCHES_AT: u32 = 35;
 const ROUTE: u64 = NOBODY as u64 | RAMPING | TRIAL;
 
 impl Word {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(AtomicU64::new(NOBODY as u64))
     }
 
     #[inline]
-    pub(super) fn read(&self) -> Sign {
+    pub(crate) fn read(&self) -> Sign {
         let word = self.0.load(Ordering::Acquire);
         let id = word as u32;
         Sign {
@@ -62,17 +62,17 @@ impl Word {
 
     /// How many switches there were; the last of them is not later than what was read before.
     #[inline]
-    pub(super) fn switches(&self) -> Switches {
+    pub(crate) fn switches(&self) -> Switches {
         Switches((self.0.load(Ordering::Relaxed) >> SWITCHES_AT) as u32)
     }
 
     /// Whether this one serves, and a call has nothing to do but to go there.
     #[inline]
-    pub(super) fn says_only(&self, id: MemberId) -> bool {
+    pub(crate) fn says_only(&self, id: MemberId) -> bool {
         self.0.load(Ordering::Acquire) & ROUTE == u64::from(id.0)
     }
 
-    pub(super) fn write(&self, sign: Sign) {
+    pub(crate) fn write(&self, sign: Sign) {
         let flag = |is_set, flag| if is_set { flag } else { 0 };
         let word = u64::from(sign.active.map_or(NOBODY, |id| id.0))
             | flag(sign.is_unconfirmed, UNCONFIRMED)
@@ -84,7 +84,7 @@ impl Word {
 
     /// Whether the one that serves has not answered yet.
     #[inline]
-    pub(super) fn is_unconfirmed(&self) -> bool {
+    pub(crate) fn is_unconfirmed(&self) -> bool {
         self.0.load(Ordering::Relaxed) & UNCONFIRMED != 0
     }
 }

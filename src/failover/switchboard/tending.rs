@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use super::{AddError, Backend, Target, switchboard::Switchboard, turn::Turn};
+use super::{Switchboard, Target, turn::Turn};
 use crate::{
     event::Name,
+    failover::{AddError, Backend},
     logic::{
         Moment,
         roster::{Due, MemberId},
@@ -10,18 +11,18 @@ use crate::{
 };
 
 /// What is to be done, by backend.
-pub(super) struct Errands {
-    pub(super) checks: Vec<Arc<Target>>,
-    pub(super) catch_ups: Vec<Arc<Target>>,
-    pub(super) now: Moment,
+pub(crate) struct Errands {
+    pub(crate) checks: Vec<Arc<Target>>,
+    pub(crate) catch_ups: Vec<Arc<Target>>,
+    pub(crate) now: Moment,
     /// When to look again, if nothing happens before.
-    pub(super) at: Moment,
+    pub(crate) at: Moment,
 }
 
 /// What is done beside the calls.
 impl Switchboard {
     /// Adds backends, all or none.
-    pub(super) fn add<S>(&self, backends: Vec<Backend<S>>) -> Result<(), AddError>
+    pub(crate) fn add<S>(&self, backends: Vec<Backend<S>>) -> Result<(), AddError>
     where
         S: Send + 'static,
     {
@@ -39,12 +40,12 @@ impl Switchboard {
         })
     }
 
-    pub(super) fn targets(&self) -> Vec<Arc<Target>> {
+    pub(crate) fn targets(&self) -> Vec<Arc<Target>> {
         self.glance(|board| board.members.iter().map(|member| member.target.clone()).collect())
     }
 
     /// What is to be done now; it is not said a second time.
-    pub(super) fn errands(&self) -> Errands {
+    pub(crate) fn errands(&self) -> Errands {
         self.act(|turn| {
             turn.settle();
             turn.errands()
@@ -52,7 +53,7 @@ impl Switchboard {
     }
 
     /// A backend has been brought up to date, or not.
-    pub(super) fn caught_up(&self, id: MemberId, result: Result<(), Name>) {
+    pub(crate) fn caught_up(&self, id: MemberId, result: Result<(), Name>) {
         self.act(|turn| {
             turn.caught_up(id, result);
             turn.settle();

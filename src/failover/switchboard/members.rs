@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use super::{Target, Weights};
+use super::Target;
 use crate::{
     event::{Grade, Name},
+    failover::Weights,
     logic::{
         Moment,
         roster::{Look, MemberId},
@@ -11,60 +12,60 @@ use crate::{
 
 /// The backends of a failover.
 #[derive(Debug, Default)]
-pub(super) struct Members {
+pub(crate) struct Members {
     members: Vec<Member>,
     added: u32,
 }
 
 #[derive(Debug)]
-pub(super) struct Member {
-    pub(super) target: Arc<Target>,
+pub(crate) struct Member {
+    pub(crate) target: Arc<Target>,
     /// What went wrong with it last.
-    pub(super) why: Option<Name>,
+    pub(crate) why: Option<Name>,
     /// Its failures in a row are those since it came into use at this moment.
-    pub(super) counts_since: Option<Moment>,
+    pub(crate) counts_since: Option<Moment>,
 }
 
 impl Members {
     /// A number that no backend had before.
-    pub(super) fn next_id(&mut self) -> MemberId {
+    pub(crate) fn next_id(&mut self) -> MemberId {
         let id = MemberId(self.added);
         self.added += 1;
         id
     }
 
-    pub(super) fn push(&mut self, target: Arc<Target>) {
+    pub(crate) fn push(&mut self, target: Arc<Target>) {
         self.members.push(Member { target, why: None, counts_since: None });
     }
 
-    pub(super) fn remove(&mut self, id: MemberId) -> Option<Member> {
+    pub(crate) fn remove(&mut self, id: MemberId) -> Option<Member> {
         let at = self.members.iter().position(|member| member.target.id == id)?;
         Some(self.members.remove(at))
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Member> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Member> {
         self.members.iter()
     }
 
-    pub(super) fn get(&self, id: MemberId) -> Option<&Member> {
+    pub(crate) fn get(&self, id: MemberId) -> Option<&Member> {
         self.members.iter().find(|member| member.target.id == id)
     }
 
-    pub(super) fn get_mut(&mut self, id: MemberId) -> Option<&mut Member> {
+    pub(crate) fn get_mut(&mut self, id: MemberId) -> Option<&mut Member> {
         self.members.iter_mut().find(|member| member.target.id == id)
     }
 
-    pub(super) fn target(&self, id: MemberId) -> Option<&Arc<Target>> {
+    pub(crate) fn target(&self, id: MemberId) -> Option<&Arc<Target>> {
         self.get(id).map(|member| &member.target)
     }
 
-    pub(super) fn named(&self, name: &str) -> Option<&Arc<Target>> {
+    pub(crate) fn named(&self, name: &str) -> Option<&Arc<Target>> {
         let is_it = |member: &&Member| member.target.name.as_str() == name;
         self.members.iter().find(is_it).map(|member| &member.target)
     }
 
     /// How each of them looks now, those that are in use compared with each other.
-    pub(super) fn looks(
+    pub(crate) fn looks(
         &self,
         weights: Weights,
         is_in_use: &dyn Fn(MemberId) -> bool,

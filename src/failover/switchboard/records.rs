@@ -5,7 +5,7 @@ use crate::{event::Switch, logic::Moment};
 
 /// The last switches, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Records {
+pub(crate) struct Records {
     switches: VecDeque<Switch>,
     /// When the last of them was, as long as the new backend has neither answered nor been left.
     unconfirmed_since: Option<Moment>,
@@ -18,7 +18,7 @@ const MOST: usize = 64;
 
 impl Records {
     /// Takes down a switch; the one before has come to nothing, if it is not confirmed by now.
-    pub(super) fn push(&mut self, switch: Switch, now: Moment) {
+    pub(crate) fn push(&mut self, switch: Switch, now: Moment) {
         self.end(false, None);
         self.unconfirmed_since = switch.to.is_some().then_some(now);
         if self.switches.len() == MOST {
@@ -29,13 +29,13 @@ impl Records {
     }
 
     /// The backend that serves now has answered a call that began after so many switches.
-    pub(super) fn confirm(&mut self, after: Switches, now: Moment) {
+    pub(crate) fn confirm(&mut self, after: Switches, now: Moment) {
         if after == self.count {
             self.end(true, Some(now));
         }
     }
 
-    pub(super) const fn count(&self) -> Switches {
+    pub(crate) const fn count(&self) -> Switches {
         self.count
     }
 
@@ -48,11 +48,11 @@ impl Records {
         }
     }
 
-    pub(super) fn is_unconfirmed(&self) -> bool {
+    pub(crate) fn is_unconfirmed(&self) -> bool {
         self.unconfirmed_since.is_some()
     }
 
-    pub(super) fn to_vec(&self) -> Vec<Switch> {
+    pub(crate) fn to_vec(&self) -> Vec<Switch> {
         self.switches.iter().cloned().collect()
     }
 }

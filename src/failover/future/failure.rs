@@ -1,10 +1,9 @@
 use std::sync::Arc;
 
-use super::Target;
-use crate::BoxError;
+use crate::{BoxError, failover::Target};
 
 /// An attempt that failed.
-pub(super) enum Failure<Request, T> {
+pub(crate) enum Failure<Request, T> {
     /// The circuit or the health of the backend refused; it was not called.
     Refused { target: Arc<Target>, error: BoxError, request: Request },
     /// The backend could not get ready; it was not called.
@@ -14,7 +13,7 @@ pub(super) enum Failure<Request, T> {
 }
 
 impl<Request, T> Failure<Request, T> {
-    pub(super) fn target(&self) -> &Target {
+    pub(crate) fn target(&self) -> &Target {
         match self {
             Self::Refused { target, .. }
             | Self::Unsent { target, .. }

@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use super::{Backend, CatchUp};
 use crate::{
     BoxError, Outcome,
     circuit_breaker::{Circuit, Open, Permit},
     clock,
     event::{Grade, Name, Trigger, text},
+    failover::{Backend, CatchUp},
     gate::{Guard, Pass},
     health::{Health, Unhealthy},
     logic::{
@@ -24,13 +24,13 @@ use crate::{
 };
 
 /// A backend as the failover and the calls in flight know it; its service has no type here.
-pub(super) struct Target {
-    pub(super) id: MemberId,
-    pub(super) name: Name,
-    pub(super) rank: Rank,
-    pub(super) circuit: Option<Circuit>,
-    pub(super) health: Option<Health>,
-    pub(super) catch_up: Option<CatchUp>,
+pub(crate) struct Target {
+    pub(crate) id: MemberId,
+    pub(crate) name: Name,
+    pub(crate) rank: Rank,
+    pub(crate) circuit: Option<Circuit>,
+    pub(crate) health: Option<Health>,
+    pub(crate) catch_up: Option<CatchUp>,
     /// Never called itself, only cloned; none once the backend is removed.
     prototype: Mutex<Option<Box<dyn Any + Send>>>,
     failures: AtomicU32,
@@ -42,7 +42,7 @@ pub(super) struct Target {
 const HALF_LIFE: Duration = Duration::from_secs(10);
 
 impl Target {
-    pub(super) fn new<S>(id: MemberId, backend: Backend<S>) -> Self
+    pub(crate) fn new<S>(id: MemberId, backend: Backend<S>) -> Self
     where
         S: Send + 'static,
     {
@@ -63,7 +63,7 @@ impl Target {
 
     /// A clone of its service, unless it was removed. The lock is this backend's alone; of the
     /// user's code only that `Clone` runs under it.
-    pub(super) fn service<S>(&self) -> Option<S>
+    pub(crate) fn service<S>(&self) -> Option<S>
     where
         S: Clone + 'static,
     {
@@ -71,12 +71,12 @@ impl Target {
     }
 
     /// Takes the service out; it is dropped where no lock is held.
-    pub(super) fn retire(&self) -> Option<Box<dyn Any + Send>> {
+    pub(crate) fn retire(&self) -> Option<Box<dyn Any + Send>> {
         self.prototype().take()
     }
 
     /// What its health says; one that refuses calls while nothing is known is as good as ill.
-    pub(super) fn grade(&self) -> Grade {
+    pub(crate) fn grade(&self) -> Grade {
         match &self.health {
             Some(health) if health.refusal().is_some() => Grade::Unhealthy,
             Some(health) => health.grade(),
@@ -86,28 +86,28 @@ impl Target {
 
     /// Whether its circuit is open. A half-open one is no reason to leave: calls that find no place
     /// among its probes are moved one by one.
-    pub(super) fn is_shut(&self) -> bool {
+    pub(crate) fn is_shut(&self) -> bool {
         self.circuit.as_ref().is_some_and(Circuit::is_open)
     }
 
-    pub(super) fn is_monitored(&self) -> bool {
+    pub(crate) fn is_monitored(&self) -> bool {
         self.health.as_ref().is_some_and(Health::is_monitored)
     }
 
     /// Whether a call may go there, as far as its health says.
     #[inline]
-    pub(super) fn is_fine(&self) -> bool {
+    pub(crate) fn is_fine(&self) -> bool {
         self.unhealthy().is_none()
     }
 
     /// What its health has against calls.
     #[inline]
-    pub(super) fn unhealthy(&self) -> Option<Unhealthy> {
+    pub(crate) fn unhealthy(&self) -> Option<Unhealthy> {
         self.health.as_ref().and_then(Health::refusal)
     }
 
     /// What its health or its circuit has against calls, in words.
-    pub(super) fn refusal(&self) -> Option<Name> {
+    pub(crate) fn refusal(&self) -> Option<Name> {
         let refusal = |circuit: &Circuit| {
             Guard::<()>::refusal(circuit).map(|open: BoxError| text::of_error(&*open))
         };
@@ -119,7 +119,7 @@ impl Target {
 
     /// The time until it may be back at the earliest, looked at so often; `None` if that takes a
     /// hand.
-    pub(super) fn retry_after(&self, every: Duration) -> Option<Duration> {
+    pub(crate) fn retry_after(&self, every: Duration) -> Option<Duration> {
         let open = self.circuit.as_ref().map_or(Some(Duration::ZERO), Circuit::retry_after)?;
         let unhealthy = self.unhealthy().and_then(|unhealthy| unhealthy.retry_after());
         Some(open.max(unhealthy.unwrap_or(every)))
@@ -127,36 +127,36 @@ impl Target {
 
     /// The right to make one call; always there if it has no circuit.
     #[inline]
-    pub(super) fn permit(&self) -> Result<Option<Permit>, Open> {
+    pub(crate) fn permit(&self) -> Result<Option<Permit>, Open> {
         self.circuit.as_ref().map(Circuit::permit).transpose()
     }
 
     /// Charges its circuit with a failure outside of a call.
-    pub(super) fn charge(&self) {
+    pub(crate) fn charge(&self) {
         if let Ok(Some(permit)) = self.permit() {
             permit.settle(Outcome::Failure, None);
         }
     }
 
     #[inline]
-    pub(super) fn answered(&self) {
+    pub(crate) fn answered(&self) {
         if self.failures.load(Ordering::Relaxed) != 0 {
             self.failures.store(0, Ordering::Relaxed);
         }
     }
 
     /// Counts a failure; returns how many there were in a row.
-    pub(super) fn failed(&self) -> u32 {
+    pub(crate) fn failed(&self) -> u32 {
         self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     }
 
     /// Starts the row of failures anew.
-    pub(super) fn forget_failures(&self) {
+    pub(crate) fn forget_failures(&self) {
         self.failures.store(0, Ordering::Relaxed);
     }
 
     /// Takes note of how long a call took and how it ended. What fails at once is not fast.
-    pub(super) fn sample(&self, began: Moment, failure: Option<Trigger>) {
+    pub(crate) fn sample(&self, began: Moment, failure: Option<Trigger>) {
         let now = clock::now();
         if matches!(failure, None | Some(Trigger::Timeout)) {
             self.latency.add((now - began).as_secs_f64(), now);
@@ -165,12 +165,12 @@ impl Target {
     }
 
     /// The average time of its calls, in seconds.
-    pub(super) fn latency(&self) -> Option<f64> {
+    pub(crate) fn latency(&self) -> Option<f64> {
         self.latency.get()
     }
 
     /// The share of calls that succeeded, 0 to 1.
-    pub(super) fn success_rate(&self) -> Option<f64> {
+    pub(crate) fn success_rate(&self) -> Option<f64> {
         self.success.get()
     }
 

@@ -1,13 +1,10 @@
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{
-    Choice, NoBackend, Target,
-    switchboard::{Board, Switchboard},
-    word::{Sign, Switches},
-};
+use super::{Board, Choice, Switchboard, Switches, Target, word::Sign};
 use crate::{
     clock,
     event::{Bulletin, Grade, Name, Switch, Trigger},
+    failover::NoBackend,
     logic::{
         Moment,
         roster::{Change, Look, MemberId, Rules, Standing},
@@ -15,31 +12,31 @@ use crate::{
 };
 
 /// One turn at the switchboard, with its lock held.
-pub(super) struct Turn<'a> {
+pub(crate) struct Turn<'a> {
     switchboard: &'a Switchboard,
-    pub(super) board: &'a mut Board,
-    pub(super) now: Moment,
+    pub(crate) board: &'a mut Board,
+    pub(crate) now: Moment,
     news: Vec<Switch>,
     /// The upkeep is to look what there is to do.
-    pub(super) is_stirred: bool,
+    pub(crate) is_stirred: bool,
 }
 
 impl<'a> Turn<'a> {
-    pub(super) fn new(switchboard: &'a Switchboard, board: &'a mut Board, now: Moment) -> Self {
+    pub(crate) fn new(switchboard: &'a Switchboard, board: &'a mut Board, now: Moment) -> Self {
         Self { switchboard, board, now, news: Vec::new(), is_stirred: false }
     }
 
-    pub(super) fn rules(&self) -> &'a Rules {
+    pub(crate) fn rules(&self) -> &'a Rules {
         &self.switchboard.rules
     }
 
-    pub(super) fn looks(&self) -> impl Fn(MemberId) -> Look + use<> {
+    pub(crate) fn looks(&self) -> impl Fn(MemberId) -> Look + use<> {
         let roster = &self.board.roster;
         self.board.members.looks(self.switchboard.policy.weights, &|id| !roster.has_left(id))
     }
 
     /// Looks at everybody and decides who serves.
-    pub(super) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let looks = self.looks();
         let Some(change) = self.board.roster.settle(self.now, self.rules(), &looks) else {
             return;
@@ -93,12 +90,12 @@ impl<'a> Turn<'a> {
         self.board.members.get(id)?.why.clone()
     }
 
-    pub(super) fn active(&self) -> Option<Arc<Target>> {
+    pub(crate) fn active(&self) -> Option<Arc<Target>> {
         self.board.members.target(self.board.roster.active()?).cloned()
     }
 
     /// Whom a call goes to that has tried these.
-    pub(super) fn choose(&mut self, tried: &[MemberId], may_try: bool) -> Option<Choice> {
+    pub(crate) fn choose(&mut self, tried: &[MemberId], may_try: bool) -> Option<Choice> {
         let looks = self.looks();
         // Those that were tried are left out of the choice by looking shut.
         let looks = |id| Look { is_shut: tried.contains(&id) || looks(id).is_shut, ..looks(id) };
@@ -130,14 +127,14 @@ impl<'a> Turn<'a> {
     }
 
     /// Keeps what went wrong with a backend.
-    pub(super) fn note(&mut self, id: MemberId, why: Name) {
+    pub(crate) fn note(&mut self, id: MemberId, why: Name) {
         if let Some(member) = self.board.members.get_mut(id) {
             member.why = Some(why);
         }
     }
 
     /// A call on a backend failed, which began then; it is left if that was one too many.
-    pub(super) fn failed(&mut self, target: &Target, trigger: Trigger, since: Moment, why: Name) {
+    pub(crate) fn failed(&mut self, target: &Target, trigger: Trigger, since: Moment, why: Name) {
         self.note(target.id, why);
         let since = since.min(self.now);
         let in_use_since = self.board.roster.in_use_since(target.id);
@@ -158,14 +155,14 @@ impl<'a> Turn<'a> {
         self.is_stirred = true;
     }
 
-    pub(super) fn confirm(&mut self, id: MemberId, after: Switches) {
+    pub(crate) fn confirm(&mut self, id: MemberId, after: Switches) {
         self.board.roster.answered(id);
         if self.board.roster.active() == Some(id) {
             self.board.records.confirm(after, self.now);
         }
     }
 
-    pub(super) fn checked(&mut self, id: MemberId, result: Result<(), Name>) {
+    pub(crate) fn checked(&mut self, id: MemberId, result: Result<(), Name>) {
         let is_weak = self.rules().leaves_degraded && (self.looks())(id).grade == Grade::Degraded;
         match result {
             // Its health wants more good checks before it believes in it.
@@ -185,13 +182,13 @@ impl<'a> Turn<'a> {
         self.is_stirred = true;
     }
 
-    pub(super) fn abandoned(&mut self, id: MemberId) {
+    pub(crate) fn abandoned(&mut self, id: MemberId) {
         self.board.roster.abandoned(id);
         self.is_stirred = true;
     }
 
     /// Why nobody serves.
-    pub(super) fn nobody(&mut self, may_have_run: bool) -> NoBackend {
+    pub(crate) fn nobody(&mut self, may_have_run: bool) -> NoBackend {
         let every = self.rules().recovery.check_every;
         let retry_after = |target: &Target| target.retry_after(every);
         let members = || self.board.members.iter();
@@ -217,7 +214,7 @@ impl<'a> Turn<'a> {
 
     /// Shows the new state and posts the news of it; says whether there are news, and whether the
     /// upkeep is to look.
-    pub(super) fn end(self, bulletin: &Bulletin<Switch>) -> (bool, bool) {
+    pub(crate) fn end(self, bulletin: &Bulletin<Switch>) -> (bool, bool) {
         let looks = self.looks();
         let roster = &self.board.roster;
         let trial_at = roster.trial_at(self.now, self.rules(), &looks);

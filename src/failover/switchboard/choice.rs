@@ -4,8 +4,8 @@ use super::Target;
 
 /// Whom a call goes to.
 #[derive(Debug)]
-pub(super) struct Choice {
-    pub(super) target: Arc<Target>,
+pub(crate) struct Choice {
+    pub(crate) target: Arc<Target>,
     /// It is out, and this call tries whether it is back.
-    pub(super) is_trial: bool,
+    pub(crate) is_trial: bool,
 }

@@ -5,7 +5,7 @@ use crate::{event::Name, logic::roster::Unfit};
 
 /// What somebody does by hand.
 impl Turn<'_> {
-    pub(super) fn fail_over(
+    pub(crate) fn fail_over(
         &mut self,
         to: &str,
         why: Name,
@@ -19,7 +19,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    pub(super) fn recover(&mut self, why: Name) {
+    pub(crate) fn recover(&mut self, why: Name) {
         let (now, looks) = (self.now, self.looks());
         self.board.roster.recover(now, &looks);
         self.by_hand(why);
@@ -31,7 +31,7 @@ impl Turn<'_> {
         self.settle();
     }
 
-    pub(super) fn remove(&mut self, name: &str) -> Option<Arc<Target>> {
+    pub(crate) fn remove(&mut self, name: &str) -> Option<Arc<Target>> {
         let id = self.board.members.named(name)?.id;
         self.board.roster.remove(id);
         self.is_stirred = true;

@@ -1,18 +1,21 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Choice, Mode, Target, switchboard::Switchboard, word::Switches};
 use crate::{
     BoxError, Outcome,
     circuit_breaker::Permit,
     clock,
     event::{Name, Trigger, text},
+    failover::{
+        Choice, Mode, Target,
+        switchboard::{Switchboard, Switches},
+    },
     gate::Pass,
     logic::Moment,
 };
 
 /// A call on its way: whom it is with now, and whom to tell how that ends.
-pub(super) struct Trip {
-    pub(super) switchboard: Arc<Switchboard>,
+pub(crate) struct Trip {
+    pub(crate) switchboard: Arc<Switchboard>,
     leg: Option<Leg>,
 }
 
@@ -33,13 +36,13 @@ struct Leg {
 }
 
 impl Trip {
-    pub(super) const fn new(switchboard: Arc<Switchboard>) -> Self {
+    pub(crate) const fn new(switchboard: Arc<Switchboard>) -> Self {
         Self { switchboard, leg: None }
     }
 
     /// On the way to a backend that may be called.
     #[inline]
-    pub(super) fn with(
+    pub(crate) fn with(
         switchboard: Arc<Switchboard>,
         target: Arc<Target>,
         permit: Option<Permit>,
@@ -59,7 +62,7 @@ impl Trip {
     }
 
     /// Sets out for this backend.
-    pub(super) fn set_out(&mut self, choice: Choice) {
+    pub(crate) fn set_out(&mut self, choice: Choice) {
         let Choice { target, is_trial } = choice;
         self.leg = Some(Leg {
             target,
@@ -73,13 +76,13 @@ impl Trip {
     }
 
     /// The backend it is with.
-    pub(super) fn target(&self) -> &Arc<Target> {
+    pub(crate) fn target(&self) -> &Arc<Target> {
         &self.leg.as_ref().expect(UNDER_WAY).target
     }
 
     /// Runs code of the service.
     #[inline]
-    pub(super) fn run<T>(&mut self, inner: impl FnOnce() -> T) -> T {
+    pub(crate) fn run<T>(&mut self, inner: impl FnOnce() -> T) -> T {
         let leg = self.leg.as_mut().expect(UNDER_WAY);
         leg.is_running = true;
         let answer = inner();
@@ -93,7 +96,7 @@ impl Trip {
     /// # Errors
     ///
     /// The refusal of its health or of its circuit, or that it was left.
-    pub(super) fn ask(&mut self, may_have_run: bool) -> Result<(), BoxError> {
+    pub(crate) fn ask(&mut self, may_have_run: bool) -> Result<(), BoxError> {
         let leg = self.leg.as_mut().expect(UNDER_WAY);
         if !leg.is_trial {
             if let Some(unhealthy) = leg.target.unhealthy() {
@@ -110,12 +113,12 @@ impl Trip {
 
     /// The service has unwound.
     #[cold]
-    pub(super) fn unwind(mut self) {
+    pub(crate) fn unwind(mut self) {
         self.failed(Trigger::Connection, text::of_words("it panicked"), None);
     }
 
     /// It has to wait: notes when it began, if nobody did.
-    pub(super) fn time(&mut self) {
+    pub(crate) fn time(&mut self) {
         let Some(leg) = &mut self.leg else { return };
         leg.is_waiting = true;
         if leg.began == Moment::NEVER {
@@ -125,7 +128,7 @@ impl Trip {
 
     /// The backend answered, or nothing can be said of it.
     #[inline]
-    pub(super) fn answered(&mut self, outcome: Outcome) {
+    pub(crate) fn answered(&mut self, outcome: Outcome) {
         let mut leg = self.leg.take().expect(UNDER_WAY);
         if let Some(permit) = leg.permit.take() {
             permit.settle(outcome, None);
@@ -148,7 +151,7 @@ impl Trip {
 
     /// The backend failed; `retry_after` is how long it asked to be left alone.
     #[cold]
-    pub(super) fn failed(&mut self, trigger: Trigger, why: Name, retry_after: Option<Duration>) {
+    pub(crate) fn failed(&mut self, trigger: Trigger, why: Name, retry_after: Option<Duration>) {
         let mut leg = self.leg.take().expect(UNDER_WAY);
         match leg.permit.take() {
             Some(permit) => permit.settle(Outcome::Failure, retry_after),
@@ -169,7 +172,7 @@ impl Trip {
 
     /// The attempt has had its time, of which this backend may have got a part only.
     #[cold]
-    pub(super) fn expired(&mut self, why: Name) {
+    pub(crate) fn expired(&mut self, why: Name) {
         let leg = self.leg.as_ref().expect(UNDER_WAY);
         let policy = &self.switchboard.policy;
         let waited = clock::now() - leg.began;
@@ -182,7 +185,7 @@ impl Trip {
 
     /// The backend was not called.
     #[cold]
-    pub(super) fn refused(&mut self) {
+    pub(crate) fn refused(&mut self) {
         if let Some(leg) = self.leg.take() {
             self.abandon(&leg);
         }

@@ -6,44 +6,44 @@ use std::{
 
 use tokio::time::timeout;
 
-use super::{Target, catch_up::Running};
 use crate::{
     BoxError,
     event::{Name, caught, text},
+    failover::{Target, catch_up::Running},
     health::Health,
     logic::roster::MemberId,
 };
 
 /// Something that the upkeep does for a backend.
-pub(super) struct Job {
-    pub(super) id: MemberId,
-    pub(super) kind: Kind,
+pub(crate) struct Job {
+    pub(crate) id: MemberId,
+    pub(crate) kind: Kind,
     work: Option<Running>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Check,
     CatchUp,
 }
 
 impl Job {
     /// Sees whether the backend is back; `None` if nobody monitors it.
-    pub(super) fn check(target: &Target) -> Option<Self> {
+    pub(crate) fn check(target: &Target) -> Option<Self> {
         let health = target.health.clone()?;
         let work: Running = Box::pin(check(health));
         Some(Self { id: target.id, kind: Kind::Check, work: Some(work) })
     }
 
     /// Brings the backend up to date. A hook that panics has failed.
-    pub(super) fn catch_up(target: &Target) -> Option<Self> {
+    pub(crate) fn catch_up(target: &Target) -> Option<Self> {
         let hook = target.catch_up.as_ref()?;
         let work = caught(|| hook());
         Some(Self { id: target.id, kind: Kind::CatchUp, work })
     }
 
     /// What is done is dropped here too, where a panic harms nobody.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Name>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Name>> {
         let panicked = || Err("it panicked".into());
         let Some(work) = &mut self.work else { return Poll::Ready(panicked()) };
         let polled = caught(|| work.as_mut().poll(cx));

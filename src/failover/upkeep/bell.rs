@@ -8,7 +8,7 @@ use crate::event::caught;
 
 /// Wakes the upkeep. A ring that nobody waits for is kept for the next who does.
 #[derive(Default)]
-pub(super) struct Bell(Mutex<State>);
+pub(crate) struct Bell(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -17,7 +17,7 @@ struct State {
 }
 
 impl Bell {
-    pub(super) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         let mut state = self.lock();
         state.rung = true;
         let waker = state.waker.take();
@@ -28,7 +28,7 @@ impl Bell {
     }
 
     /// Whether it was rung since the last time; wakes this task when it is again.
-    pub(super) fn listen(&self, waker: &Waker) -> bool {
+    pub(crate) fn listen(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
         let old = state.waker.replace(waker.clone());
         let rung = mem::take(&mut state.rung);
